@@ -1,0 +1,209 @@
+"""What every command shares: flags from a config, help, one-line errors, exit statuses.
+
+A command is a frozen dataclass that says what can be chosen, and a `main` that takes it:
+
+    @dataclasses.dataclass(frozen=True)
+    class GreetConfig:
+        name: str = option("world", "Whom to greet.", group="Greeting")
+
+    if __name__ == "__main__":
+        run(main, GreetConfig)
+
+TensorFlow is imported only after the flags have been checked: a typo is answered at once.
+"""
+
+import contextlib
+import dataclasses
+import os
+import signal
+import sys
+import tempfile
+import textwrap
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from absl import flags
+
+from pipelines.errors import InputError
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+EXIT_INTERRUPTED, EXIT_TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
+
+Config = TypeVar("Config")
+
+
+def option(default: Any, help: str, *, group: str, choices: Sequence[str] = ()) -> Any:
+    """A dataclass field that is also a flag of the command.
+
+    Args:
+        default: The flag's default; None stands for 'not given'.
+        help: What the flag does, in which unit or range.
+        group: The heading in `--help` under which the flag stands.
+        choices: The values allowed, for a flag that takes one of a few words.
+    """
+    metadata = {"help": help, "group": group, "choices": tuple(choices)}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def run(main: Callable[[Config], None], config_class: type[Config]) -> None:
+    """Turns `sys.argv` into a config, calls `main` with it and exits as all commands do.
+
+    Exit status: 0 done; 1 failed, with one line for an `InputError` and a traceback for anything
+    unforeseen; 2 wrong usage; 130 and 143 stopped by SIGINT and SIGTERM.
+
+    Args:
+        main: The command. Its module's docstring is the head of `--help`.
+        config_class: Frozen dataclass whose fields are made with `option`; its `__post_init__`
+            raises `InputError` for values that cannot be.
+    """
+    command = f"python -m {_module_name()}"
+    flag_values = define_flags(config_class)
+    if {"--help", "-h", "-help", "--helpfull"} & set(sys.argv[1:]):
+        print(_help_text(command, sys.modules[main.__module__].__doc__ or "", flag_values))
+        sys.exit(EXIT_DONE)
+    try:
+        config = parse_config(config_class, flag_values, sys.argv)
+    except (flags.Error, InputError) as error:
+        _fail(f"{command}: {_one_line(error)} (--help lists the flags.)", EXIT_USAGE)
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        _prepare_environment()
+        main(config)
+    except InputError as error:
+        _fail(f"{command}: {_one_line(error)}", EXIT_FAILED)
+    except KeyboardInterrupt:
+        _fail(f"{command}: interrupted.", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of the pipe (head, less) has gone: there is nobody left to tell.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILED)
+
+
+def define_flags(config_class: type) -> flags.FlagValues:
+    """The flags that the fields of `config_class` stand for, with their types and defaults."""
+    flag_values = flags.FlagValues()
+    flag_values.set_gnu_getopt(True)
+    hints = typing.get_type_hints(config_class)
+    for field in dataclasses.fields(config_class):
+        keywords = {"flag_values": flag_values, "module_name": field.metadata["group"]}
+        if field.metadata["choices"]:
+            arguments = (field.name, field.default, field.metadata["choices"])
+            flags.DEFINE_enum(*arguments, field.metadata["help"], **keywords)
+        else:
+            define = _DEFINE_BY_TYPE[_without_none(hints[field.name])]
+            define(field.name, field.default, field.metadata["help"], **keywords)
+    return flag_values
+
+
+def parse_config(
+    config_class: type[Config], flag_values: flags.FlagValues, argv: Sequence[str]
+) -> Config:
+    """Makes the config from `argv`, whose first item is the program's name.
+
+    Raises:
+        flags.Error: for an unknown flag or a value of the wrong type.
+        InputError: for an argument that is no flag, and for values that `config_class` refuses.
+    """
+    positional = flag_values(list(argv))[1:]
+    if positional:
+        raise InputError(
+            f"received the argument {positional[0]!r}, expected flags only; write --name=value."
+        )
+    values = {name: flag_values[name].value for name in flag_values}
+    # absl gives a list for a tuple's flag; a frozen config holds no lists.
+    frozen = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    return config_class(**frozen)
+
+
+_DEFINE_BY_TYPE: dict[Any, Callable[..., Any]] = {
+    str: flags.DEFINE_string,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    bool: flags.DEFINE_boolean,
+    tuple[str, ...]: flags.DEFINE_list,
+}
+
+
+def _without_none(hint: Any) -> Any:
+    if isinstance(hint, types.UnionType):
+        return next(part for part in typing.get_args(hint) if part is not type(None))
+    return hint
+
+
+def _module_name() -> str:
+    spec = sys.modules["__main__"].__spec__
+    return spec.name if spec else os.path.basename(sys.argv[0])
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    print(message, file=sys.stderr)
+    sys.exit(status)
+
+
+def _raise_terminated(signal_number: int, frame: object) -> None:
+    _fail("terminated.", EXIT_TERMINATED)
+
+
+def _prepare_environment() -> None:
+    """Chooses Keras' backend and keeps TensorFlow's start quiet; a user's settings stay."""
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise InputError(
+            f"received KERAS_BACKEND={backend!r}, expected 'tensorflow' (the training loop is "
+            "written against tf.distribute); unset KERAS_BACKEND."
+        )
+    if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
+        # Below level 3, every start on a machine without a GPU prints an error about CUDA.
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        _import_tensorflow_quietly()
+
+
+def _import_tensorflow_quietly() -> None:
+    """Imports TensorFlow without what its libraries print before they read their log level.
+
+    They write straight to file descriptor 2. It is put back right after the import, and what was
+    held back is shown if the import fails.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held_back:
+        os.dup2(held_back.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        except BaseException:
+            held_back.seek(0)
+            os.write(stderr, held_back.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def _help_text(command: str, purpose: str, flag_values: flags.FlagValues) -> str:
+    parts = [f"{purpose.strip()}\n\nusage: {command} [--flag=value ...]"]
+    for group, group_flags in flag_values.flags_by_module_dict().items():
+        parts.append("\n".join([f"{group}:", *map(_flag_help, group_flags)]))
+    parts.append("Other:\n  --flagfile=FILE\n      Reads flags from FILE, one a line.")
+    return "\n\n".join(parts)
+
+
+def _flag_help(flag: flags.Flag) -> str:
+    if flag.boolean:
+        head = f"  --[no]{flag.name}"
+    elif isinstance(flag, flags.EnumFlag):
+        head = f"  --{flag.name}={'|'.join(flag.parser.enum_values)}"
+    else:
+        kinds = {"int": "N", "float": "X", "comma separated list of strings": "A,B,..."}
+        head = f"  --{flag.name}={kinds.get(flag.flag_type(), 'VALUE')}"
+    default = "" if flag.default is None else f" (default: {flag.default_as_str.strip(chr(39))})"
+    indent = " " * 6
+    help_text = flag.help.split(">: ", 1)[-1]  # absl puts "<a|b>: " before an enum's help
+    text = textwrap.fill(help_text + default, 96, initial_indent=indent, subsequent_indent=indent)
+    return f"{head}\n{text}"

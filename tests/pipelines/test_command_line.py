@@ -1,0 +1,156 @@
+"""Flags from a config, one-line errors and exit statuses, through real processes where it counts."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from absl import flags
+
+from pipelines.command_line import define_flags, option, parse_config
+from pipelines.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class GreetConfig:
+    name: str = option("world", "Whom to greet.", group="Greeting")
+    count: int | None = option(None, "How often.", group="Greeting")
+    volume: float = option(1.0, "How loud.", group="Voice")
+    shout: bool = option(False, "In capitals.", group="Voice")
+    tone: str = option("kind", "Which tone.", group="Voice", choices=("kind", "cold"))
+    words: tuple[str, ...] = option((), "What to say.", group="Voice")
+
+    def __post_init__(self):
+        if self.volume < 0:
+            raise InputError(f"received --volume={self.volume}, expected at least 0.")
+
+
+def parse(*arguments):
+    return parse_config(GreetConfig, define_flags(GreetConfig), ["greet", *arguments])
+
+
+def test_defaults_are_those_of_the_config():
+    assert parse() == GreetConfig()
+
+
+def test_every_type_of_flag():
+    config = parse("--name=Ada", "--count=3", "--volume=1e-1", "--shout", "--words=a,b")
+    assert config == GreetConfig("Ada", 3, 0.1, True, "kind", ("a", "b"))
+    assert parse("--noshout").shout is False
+
+
+def test_flagfile(tmp_path):
+    (tmp_path / "recipe.flags").write_text("# a comment\n--count=4\n--tone=cold\n")
+    config = parse(f"--flagfile={tmp_path / 'recipe.flags'}", "--count=5")
+    assert (config.count, config.tone) == (5, "cold")
+
+
+@pytest.mark.parametrize(
+    ("argument", "error", "message"),
+    [
+        ("--volme=2", flags.Error, "Unknown command line flag 'volme'. Did you mean: volume"),
+        ("--count=few", flags.Error, "count=few"),
+        ("--tone=warm", flags.Error, "kind|cold"),
+        ("--volume=-1", InputError, "received --volume=-1.0, expected at least 0"),
+        ("loud", InputError, "received the argument 'loud', expected flags only"),
+        ("--flagfile=/nowhere.flags", flags.Error, "/nowhere.flags"),
+    ],
+)
+def test_wrong_usage(argument, error, message):
+    with pytest.raises(error) as caught:
+        parse(argument)
+    assert message in str(caught.value)
+
+
+COMMAND = textwrap.dedent('''
+    """Greets."""
+    import dataclasses, sys, time
+    from pipelines.command_line import option, run
+    from pipelines.errors import InputError
+
+    @dataclasses.dataclass(frozen=True)
+    class Config:
+        act: str = option("print", "What to do.", group="Acting")
+
+    def main(config):
+        if config.act == "print":
+            print("done")
+        elif config.act == "lines":
+            for _ in range(100000):
+                print("a line")
+        elif config.act == "refuse":
+            raise InputError("received x,\\n expected y; do z.")
+        elif config.act == "break":
+            raise RuntimeError("a bug")
+        else:
+            print("ready", flush=True)
+            time.sleep(60)
+
+    run(main, Config)
+''')
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    (tmp_path / "greet.py").write_text(COMMAND)
+    # A level that the user has set is kept, and spares these tests the import of TensorFlow.
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.getcwd(), str(tmp_path)]))
+    return [sys.executable, "-m", "greet"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "stdout", "stderr"),
+    [
+        ([], 0, "done", ""),
+        (["--act=refuse"], 1, "", "python -m greet: received x, expected y; do z.\n"),
+        (["--atc=x"], 2, "", "python -m greet: Unknown command line flag 'atc'"),
+        (["--act=break"], 1, "", "Traceback"),
+    ],
+)
+def test_exit_status_and_message(command, arguments, status, stdout, stderr):
+    result = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    assert result.returncode == status
+    assert result.stdout.strip() == stdout
+    assert result.stderr.startswith(stderr)
+    assert stderr == "Traceback" or result.stderr.count("\n") == bool(stderr)
+
+
+def test_help_names_groups_and_defaults(command):
+    result = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0
+    for part in ("Greets.", "usage: python -m greet", "Acting:", "--act=VALUE", "(default: print)"):
+        assert part in result.stdout
+
+
+def test_another_keras_backend_is_refused(command, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "received KERAS_BACKEND='jax', expected 'tensorflow'" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("signal_number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals(command, signal_number, status):
+    process = subprocess.Popen(
+        [*command, "--act=wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.readline()
+    process.send_signal(signal_number)
+    _, stderr = process.communicate()
+    assert process.returncode == status
+    assert stderr.count("\n") == 1
+
+
+def test_a_closed_pipe_prints_no_traceback(command):
+    process = subprocess.Popen(
+        [*command, "--act=lines"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 1
