@@ -1,0 +1,18 @@
+"""Two logical CPU devices, so that several replicas can be tested on one processor."""
+
+import keras
+import pytest
+import tensorflow as tf
+
+# Before anything uses TensorFlow: afterwards its devices can no longer be changed.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture(autouse=True)
+def keras_policy():
+    """Leaves Keras' global dtype policy as it was."""
+    policy = keras.config.dtype_policy()
+    yield
+    keras.config.set_dtype_policy(policy)

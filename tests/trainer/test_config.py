@@ -1,0 +1,65 @@
+"""A config that is wrong fails when it is made, with the value in the message."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from pipelines.command_line import define_flags, parse_config
+from pipelines.errors import InputError
+from trainer.config import CONFIG_NAME, TrainConfig
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "received --epochs=0, expected at least 1"),
+        ({"batch_size": 0}, "received --batch_size=0"),
+        ({"image_size": 6}, "received --image_size=6, expected at least 7"),
+        ({"seed": -1}, "received --seed=-1"),
+        ({"l2": math.nan}, "received --l2=nan"),
+        ({"learning_rate": 0.0}, "received --learning_rate=0.0"),
+        ({"learning_rate": math.inf}, "received --learning_rate=inf"),
+        ({"label_smoothing": 1.0}, "received --label_smoothing=1.0"),
+        ({"batch_norm_momentum": -0.1}, "received --batch_norm_momentum=-0.1"),
+        ({"virtual_devices": 2}, "add --strategy=mirrored"),
+        ({"warmup_epochs": 1.0, "schedule": "constant"}, "expected --schedule=cosine"),
+        ({"warmup_epochs": 12.0, "epochs": 12}, "expected fewer epochs of warm-up"),
+        ({"decay": 0.1}, "expected --schedule=inverse_time"),
+    ],
+)
+def test_what_cannot_be_is_refused(changes, message):
+    with pytest.raises(InputError) as caught:
+        TrainConfig(**changes)
+    assert message in str(caught.value)
+
+
+def test_is_written_whole(tmp_path):
+    config = TrainConfig(classes=("a", "b"), epochs=3)
+    config.write(tmp_path)
+    written = json.loads((tmp_path / CONFIG_NAME).read_text())
+    assert TrainConfig(**{**written, "classes": tuple(written["classes"])}) == config
+
+
+def test_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainConfig().epochs = 3
+
+
+def test_the_tutorials_recipe_is_the_tutorials():
+    recipe = Path(__file__).parents[2] / "recipes" / "tutorial.flags"
+    arguments = ["main", f"--flagfile={recipe}"]
+    config = parse_config(TrainConfig, define_flags(TrainConfig), arguments)
+    expected = TrainConfig(
+        epochs=50,
+        batch_size=32,
+        learning_rate=1e-4,
+        schedule="inverse_time",
+        l2=0.0005,
+        batch_norm_momentum=0.99,
+        label_smoothing=0.0,
+        augmentation="tutorial",
+    )
+    assert config == expected

@@ -1,0 +1,174 @@
+"""What a run is asked to do: frozen, validated, written to the run directory."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from pipelines.command_line import option
+from pipelines.errors import InputError
+
+CONFIG_NAME = "config.json"
+
+DATA, MODEL, OPTIMISATION = "Data", "Model", "Optimisation"
+HARDWARE, OUTPUT = "Hardware and speed", "Output"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """Every choice of a training run; the defaults are the default recipe.
+
+    Raises:
+        InputError: when made with a value that cannot be, or with values that contradict.
+    """
+
+    data_dir: str = option(
+        "data/tfrecords",
+        "Directory of shards that pipelines.make_tfrecords wrote.",
+        group=DATA,
+    )
+    classes: tuple[str, ...] = option(
+        (), "If given, the class names that the data must have, in label order.", group=DATA
+    )
+    augmentation: str = option(
+        "tutorial",
+        "Random rotation, shift, shear, zoom and flip in the tutorial's ranges, or none.",
+        group=DATA,
+        choices=("tutorial", "none"),
+    )
+    shuffle_buffer: int = option(
+        16384,
+        "Decoded images among which the next training example is drawn; 27 kB each at 96x96.",
+        group=DATA,
+    )
+    cache: str = option(
+        "memory",
+        "Where decoded images stay after the first epoch; none decodes again each epoch.",
+        group=DATA,
+        choices=("memory", "none"),
+    )
+    image_size: int = option(
+        96, "Height and width in pixels to which images are stretched.", group=MODEL
+    )
+    l2: float = option(0.0, "L2 penalty on the convolutions' kernels.", group=MODEL)
+    batch_norm_momentum: float = option(
+        0.9, "Share of the old value that moving statistics keep in a step.", group=MODEL
+    )
+    sync_batch_norm: bool = option(
+        True,
+        "With several replicas, normalise by the statistics of the whole batch, so that the "
+        "result does not depend on their number.",
+        group=MODEL,
+    )
+    epochs: int = option(12, "Passes over the training split.", group=OPTIMISATION)
+    batch_size: int = option(
+        32, "Examples in a step, over all replicas together.", group=OPTIMISATION
+    )
+    learning_rate: float = option(2e-3, "Adam's peak learning rate.", group=OPTIMISATION)
+    schedule: str = option(
+        "cosine",
+        "Learning rate over the run: constant; cosine to 0; or inverse_time, "
+        "learning_rate / (1 + decay * step).",
+        group=OPTIMISATION,
+        choices=("constant", "cosine", "inverse_time"),
+    )
+    warmup_epochs: float = option(
+        0.0,
+        "Epochs in which the learning rate rises linearly from 0 to its peak (cosine only).",
+        group=OPTIMISATION,
+    )
+    decay: float | None = option(
+        None,
+        "Rate of --schedule=inverse_time a step; learning_rate / epochs unless given, as in "
+        "the tutorial.",
+        group=OPTIMISATION,
+    )
+    label_smoothing: float = option(
+        0.0, "Share of the target spread evenly over all classes, in [0, 1).", group=OPTIMISATION
+    )
+    seed: int = option(
+        0, "Seed of the weights, the order, the augmentation and dropout.", group=OPTIMISATION
+    )
+    strategy: str = option(
+        "default",
+        "default: one device. mirrored: all GPUs of this machine, or the CPU.",
+        group=HARDWARE,
+        choices=("default", "mirrored"),
+    )
+    virtual_devices: int = option(
+        0,
+        "Split the CPU into N logical devices, to try --strategy=mirrored without GPUs.",
+        group=HARDWARE,
+    )
+    precision: str = option(
+        "auto",
+        "auto: float16 on GPUs with tensor cores, bfloat16 on CPUs with AMX or AVX512-BF16, "
+        "else float32.",
+        group=HARDWARE,
+        choices=("auto", "float32", "mixed_float16", "mixed_bfloat16"),
+    )
+    input_threads: int | None = option(
+        None, "Parallel calls of each input stage; one a core unless given.", group=HARDWARE
+    )
+    run_dir: str | None = option(
+        None,
+        "Directory for logs, model and report; runs/DATA-TIME unless given. A directory that "
+        "holds anything is never written to.",
+        group=OUTPUT,
+    )
+
+    def __post_init__(self) -> None:
+        self._check_ranges()
+        self._check_combinations()
+
+    def _check_ranges(self) -> None:
+        at_least = {
+            "image_size": 7,
+            "epochs": 1,
+            "batch_size": 1,
+            "shuffle_buffer": 1,
+            "seed": 0,
+            "virtual_devices": 0,
+            "l2": 0,
+            "warmup_epochs": 0,
+            "input_threads": 1,
+            "decay": 0,
+        }
+        for name, least in at_least.items():
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise InputError(f"received --{name}={value}, expected at least {least}.")
+        for name in ("batch_norm_momentum", "label_smoothing"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise InputError(f"received --{name}={value}, expected at least 0 and below 1.")
+        if not 0 < self.learning_rate < float("inf"):
+            raise InputError(
+                f"received --learning_rate={self.learning_rate}, expected a finite number above 0."
+            )
+
+    def _check_combinations(self) -> None:
+        if self.virtual_devices > 1 and self.strategy == "default":
+            raise InputError(
+                f"received --virtual_devices={self.virtual_devices} with --strategy=default, which "
+                "uses one device; add --strategy=mirrored."
+            )
+        if self.warmup_epochs and self.schedule != "cosine":
+            raise InputError(
+                f"received --warmup_epochs={self.warmup_epochs} with --schedule={self.schedule}, "
+                "expected --schedule=cosine; drop one of the two."
+            )
+        if self.warmup_epochs >= self.epochs:
+            raise InputError(
+                f"received --warmup_epochs={self.warmup_epochs} with --epochs={self.epochs}, "
+                "expected fewer epochs of warm-up than of training."
+            )
+        if self.decay is not None and self.schedule != "inverse_time":
+            raise InputError(
+                f"received --decay={self.decay} with --schedule={self.schedule}, expected "
+                "--schedule=inverse_time; drop one of the two."
+            )
+
+    def write(self, run_dir: Path) -> None:
+        """Writes the config as `config.json` into `run_dir`."""
+        text = json.dumps(dataclasses.asdict(self), indent=2)
+        (run_dir / CONFIG_NAME).write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,15 @@
+"""Trains StridedNet on a set of shards and reports how well it does on the test split."""
+
+from pipelines import command_line
+from trainer.config import TrainConfig
+
+
+def main(config: TrainConfig) -> None:
+    """Trains as `config` says; TensorFlow is imported only here, after the flags are checked."""
+    from trainer.train import train
+
+    train(config)
+
+
+if __name__ == "__main__":
+    command_line.run(main, TrainConfig)
