@@ -1,0 +1,42 @@
+"""The learning rate over the run, against the formulas."""
+
+import math
+
+import pytest
+
+from trainer.config import TrainConfig
+from trainer.optimizer import make_optimizer
+
+STEPS = 10
+
+
+def rate(step, **changes):
+    optimizer = make_optimizer(
+        TrainConfig(**{"epochs": 4, "learning_rate": 0.01, **changes}), STEPS
+    )
+    optimizer.build([])
+    optimizer.iterations.assign(step)
+    return float(optimizer.learning_rate)
+
+
+@pytest.mark.parametrize("step", [0, 13, 40])
+def test_constant(step):
+    assert rate(step, schedule="constant") == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("step", [0, 13, 40])
+def test_cosine_falls_to_zero_at_the_end_of_the_run(step):
+    expected = 0.01 * (1 + math.cos(math.pi * step / 40)) / 2
+    assert rate(step) == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.parametrize(("step", "share"), [(0, 0.0), (5, 0.5), (10, 1.0), (25, 0.5), (40, 0.0)])
+def test_warmup_rises_linearly_and_then_the_cosine_starts(step, share):
+    assert rate(step, warmup_epochs=1.0) == pytest.approx(0.01 * share, abs=1e-8)
+
+
+@pytest.mark.parametrize("step", [0, 100, 2600])
+def test_inverse_time_is_the_tutorials_decay(step):
+    got = rate(step, schedule="inverse_time", epochs=50, learning_rate=1e-4)
+    assert got == pytest.approx(1e-4 / (1 + 1e-4 / 50 * step))
+    assert rate(step, schedule="inverse_time", decay=0.5) == pytest.approx(0.01 / (1 + 0.5 * step))

@@ -1,0 +1,28 @@
+"""Which precision 'auto' takes on which machine."""
+
+import pytest
+import tensorflow as tf
+
+from trainer import precision
+
+
+def test_a_named_policy_is_taken_as_it_is():
+    assert precision.choose_policy("mixed_float16") == "mixed_float16"
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "flags", "policy"),
+    [
+        ([(7, 0), (9, 0)], set(), "mixed_float16"),
+        ([(6, 1), (9, 0)], {"amx_bf16"}, "float32"),
+        ([], {"avx2", "avx512_bf16"}, "mixed_bfloat16"),
+        ([], {"avx2", "amx_bf16"}, "mixed_bfloat16"),
+        ([], {"avx2", "avx512f"}, "float32"),
+    ],
+)
+def test_auto(monkeypatch, capabilities, flags, policy):
+    details = {f"GPU:{i}": {"compute_capability": c} for i, c in enumerate(capabilities)}
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(details))
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", details.get)
+    monkeypatch.setattr(precision, "_cpu_flags", lambda: flags)
+    assert precision.choose_policy("auto") == policy

@@ -1,0 +1,156 @@
+"""A whole run: what it leaves behind, that it repeats bit for bit, what it refuses."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from pipelines.dataset import InputOptions, eval_batches
+from pipelines.errors import InputError
+from pipelines.manifest import load_manifest
+from trainer.config import TrainConfig
+from trainer.train import train
+
+ROOT = Path(__file__).parents[2]
+SMALL = {"image_size": 16, "batch_size": 4, "epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def run_dir(data_dir, tmp_path_factory):
+    base = tmp_path_factory.mktemp("runs")
+    return train(TrainConfig(data_dir=str(data_dir), run_dir=str(base / "first"), **SMALL))
+
+
+def weights(path):
+    return keras.models.load_model(path / "model.keras").get_weights()
+
+
+def test_leaves_everything_behind(run_dir):
+    expected = {
+        "config.json", "history.csv", "model.keras", "plot.png", "report.json", "report.txt",
+        "test", "train",
+    }  # fmt: skip
+    assert {path.name for path in run_dir.iterdir()} == expected
+    with Image.open(run_dir / "plot.png") as plot:
+        assert min(plot.size) > 500
+
+
+def test_report_is_that_of_the_saved_model(run_dir, data_dir):
+    report = json.loads((run_dir / "report.json").read_text())
+    manifest = load_manifest(data_dir)
+    model = keras.models.load_model(run_dir / "model.keras")
+    options = InputOptions(image_size=16, batch_size=4)
+    right = total = 0
+    for images, labels, counted in eval_batches(data_dir, manifest, "test", options):
+        hits = np.argmax(model(images, training=False), axis=1) == labels.numpy()
+        right += int(np.sum(hits * counted.numpy()))
+        total += int(np.sum(counted))
+    assert report["split"] == "test"
+    assert report["examples"] == total == manifest.splits["test"].num_examples
+    assert report["accuracy"] == pytest.approx(right / total)
+    assert set(report["per_class"]) == set(manifest.class_names)
+    assert sum(values["support"] for values in report["per_class"].values()) == total
+    assert report["train_seconds"] > 0 and report["images_per_second"] > 0
+    text = (run_dir / "report.txt").read_text()
+    assert all(name in text for name in manifest.class_names)
+
+
+def test_history_and_tensorboard_say_the_same(run_dir):
+    with (run_dir / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["epoch"], row["step"]) for row in rows] == [("1", "4"), ("2", "8")]
+    for directory, part in (("train", "train"), ("test", "eval")):
+        events = EventAccumulator(str(run_dir / directory), size_guidance={"tensors": 0}).Reload()
+        for tag in ("loss", "accuracy"):
+            points = events.Tensors(tag)
+            values = [float(tf.make_ndarray(point.tensor_proto)) for point in points]
+            assert [point.step for point in points] == [4, 8]
+            np.testing.assert_allclose(values, [float(row[f"{part}_{tag}"]) for row in rows])
+
+
+def test_the_same_flags_give_the_same_weights_bit_for_bit(run_dir, data_dir, tmp_path):
+    def again(name, **changes):
+        config = TrainConfig(
+            data_dir=str(data_dir), run_dir=str(tmp_path / name), **SMALL, **changes
+        )
+        return weights(train(config))
+
+    for got, expected in zip(again("same"), weights(run_dir), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    other = again("other", seed=1)
+    assert any((a != b).any() for a, b in zip(other, weights(run_dir), strict=True))
+
+
+def test_the_command_on_two_devices_repeats_bit_for_bit(data_dir, tmp_path):
+    for name in ("a", "b"):
+        run_command(data_dir, tmp_path / name, "--strategy=mirrored", "--virtual_devices=2")
+    for got, expected in zip(weights(tmp_path / "a"), weights(tmp_path / "b"), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def run_command(data_dir, run_dir, *arguments):
+    flags = [f"--{name}={value}" for name, value in SMALL.items()]
+    command = [sys.executable, "-m", "trainer.main", f"--data_dir={data_dir}"]
+    result = subprocess.run(
+        [*command, f"--run_dir={run_dir}", *flags, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    for part in ("2 replicas on CPU", "epoch 2/2", "macro avg", f"{run_dir}/plot.png"):
+        assert part in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data_dir": "/nowhere"}, "/nowhere"),
+        ({"classes": ("squares", "circles", "lines")}, "holds circles,lines,squares"),
+        ({"batch_size": 5, "strategy": "mirrored", "virtual_devices": 2}, "use --batch_size=4"),
+        ({"batch_size": 1000}, "choose a smaller --batch_size"),
+    ],
+)
+def test_bad_input_leaves_no_run_directory(data_dir, tmp_path, changes, message):
+    run_dir = tmp_path / "run"
+    config = TrainConfig(**{"data_dir": str(data_dir), "run_dir": str(run_dir), **changes})
+    with pytest.raises(InputError) as caught:
+        train(config)
+    assert message in str(caught.value)
+    assert not run_dir.exists()
+
+
+def test_a_directory_without_a_manifest_is_refused(tmp_path):
+    with pytest.raises(InputError, match="without a manifest.json.*make one with"):
+        train(TrainConfig(data_dir=str(tmp_path), run_dir=str(tmp_path / "run")))
+
+
+def test_a_run_is_never_overwritten(run_dir, data_dir):
+    before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")}
+    with pytest.raises(InputError, match="holds a run already"):
+        train(TrainConfig(data_dir=str(data_dir), run_dir=str(run_dir), **SMALL))
+    assert {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")} == before
+
+
+def test_channels_first_without_a_gpu_is_refused(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
+    with pytest.raises(InputError, match="expected channels_last"):
+        train(TrainConfig(data_dir=str(data_dir), run_dir=str(tmp_path / "run")))
+
+
+def test_numbers_that_are_not_finite_stop_the_run(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr("trainer.loop.Loop.weights_are_finite", lambda loop: False)
+    with pytest.raises(InputError, match="NaN or infinity.*epoch 1.*lower --learning_rate"):
+        train(TrainConfig(data_dir=str(data_dir), run_dir=str(tmp_path / "run"), **SMALL))
+    assert not (tmp_path / "run" / "report.json").exists()
