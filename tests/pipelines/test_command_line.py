@@ -1,4 +1,4 @@
-"""Flags from a config, one-line errors and exit statuses, through real processes where it counts."""
+"""Flags from a config, one-line errors and exit statuses, some of them in real processes."""
 
 import dataclasses
 import os

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# All the set-up there is:
+#   ./run_local.sh                  the drawn sample: install, convert, train, report (minutes)
+#   ./run_local.sh test [flags]     install with the test extra and run the tests (flags of pytest)
+#   ./run_local.sh SOURCE [flags]   the same on 'caltech101' (downloaded), a folder of class folders,
+#                                   a .zip or a .tar.gz of one; flags go to the trainer
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+venv=$here/.venv
+python=$venv/bin/python
+
+say() { printf '==> %s\n' "$*"; }
+
+usage() {
+  sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+}
+
+# Installs once for each set of extras and each change of what is to be installed.
+install() {
+  local extras=$1 stamp=$venv/installed-$1 wanted
+  wanted=$(cat "$here/setup.py" "$here/constraints.txt" | cksum)
+  if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then
+    return
+  fi
+  if [[ ! -x $python ]]; then
+    local base=${PYTHON:-python3}
+    "$base" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || {
+      echo "run_local.sh: received $base ($("$base" --version 2>&1)), expected Python 3.10 or later;" \
+        "set PYTHON=/path/to/python3.x." >&2
+      exit 1
+    }
+    say "making a virtual environment with $("$base" --version)"
+    "$base" -m venv "$venv"
+  fi
+  say "installing the project and its packages (once; some minutes)"
+  "$python" -m pip install --quiet --disable-pip-version-check \
+    --constraint "$here/constraints.txt" --editable "$here${extras:+[$extras]}"
+  printf '%s' "$wanted" >"$stamp"
+}
+
+# The name under which a source's shards are kept: its own, without folders and endings.
+name_of() {
+  local name
+  name=$(basename "$1")
+  name=${name%.gz} name=${name%.tgz} name=${name%.tar} name=${name%.zip}
+  printf '%s' "${name//[^A-Za-z0-9_.-]/_}"
+}
+
+convert_and_train() {
+  local source=$1 data=$here/data/$(name_of "$1")
+  shift
+  say "converting '$source' to shards in '$data'"
+  "$python" -m pipelines.make_tfrecords --source="$source" --output_dir="$data"
+  say "training StridedNet"
+  "$python" -m trainer.main --strategy=mirrored --data_dir="$data" \
+    --run_dir="$here/runs/$(basename "$data")-$(date +%Y%m%d-%H%M%S)" "$@"
+  say "watch the curves with: '$venv/bin/tensorboard' --logdir '$here/runs'"
+}
+
+case ${1:-sample} in
+  -h | --help)
+    usage
+    ;;
+  test)
+    install test
+    shift
+    say "running the tests"
+    cd "$here"
+    exec "$python" -m pytest "$@"
+    ;;
+  -*)
+    echo "run_local.sh: received '$1' first, expected nothing, 'test' or a SOURCE; flags follow it." >&2
+    usage >&2
+    exit 2
+    ;;
+  sample)
+    install ""
+    convert_and_train sample "${@:2}"
+    ;;
+  *)
+    install ""
+    convert_and_train "$@"
+    ;;
+esac
