@@ -1,0 +1,84 @@
+"""May a set be written here? Looks at what the output directory holds, before any long work."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import InputError
+from pipelines.manifest import LABELS_NAME, MANIFEST_NAME, Manifest, check_shards, load_manifest
+from pipelines.progress import progress
+from pipelines.sources import Source, fingerprint
+
+_TFDS_FILES = ("dataset_info.json", "features.json", LABELS_NAME)
+
+
+def check_destination(output_dir: Path, overwrite: bool) -> None:
+    """Checks that `output_dir` may be written, as far as can be seen before any work.
+
+    Raises:
+        InputError: when it is neither missing, nor empty, nor a finished set; with `overwrite`
+            also when it is a finished set with other files in it, which would be lost.
+    """
+    if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
+        return
+    what_to_do = "choose another --output_dir, or remove it yourself."
+    if not Path(output_dir, MANIFEST_NAME).is_file():
+        raise InputError(
+            f"received the output directory {str(output_dir)!r}, which exists and is no finished "
+            f"set of shards, expected a new, empty or finished one; {what_to_do}"
+        )
+    if overwrite:
+        manifest = load_manifest(output_dir)
+        shards = [shard.name for split in manifest.splits.values() for shard in split.shards]
+        known = {MANIFEST_NAME, *_TFDS_FILES, *shards}
+        others = sorted(path.name for path in output_dir.iterdir() if path.name not in known)
+        if others:
+            raise InputError(
+                f"received --overwrite for {str(output_dir)!r}, which also holds {others[0]!r}, "
+                f"expected nothing but a finished set; move it away, or {what_to_do}"
+            )
+
+
+def find_identical(
+    output_dir: Path, source: Source, settings: Mapping[str, Any]
+) -> Manifest | None:
+    """The manifest of the set in `output_dir` if it is just what would be written now.
+
+    The source's bytes are read only when everything else agrees.
+
+    Raises:
+        InputError: when there is another set, or when the set there is damaged.
+    """
+    if not Path(output_dir, MANIFEST_NAME).exists():
+        return None
+    manifest = load_manifest(output_dir)
+    difference = _difference(manifest, source, settings)
+    if difference:
+        raise InputError(
+            f"received the output directory {str(output_dir)!r}, which holds another set "
+            f"({difference}), expected a new directory or the same set; choose another "
+            "--output_dir, or pass --overwrite to replace it."
+        )
+    check_shards(output_dir, manifest)
+    return manifest
+
+
+def _difference(manifest: Manifest, source: Source, settings: Mapping[str, Any]) -> str:
+    """How the set of `manifest` differs from what would be written; '' if it does not."""
+    pairs: list[tuple[str, Any, Any]] = [
+        ("data set", manifest.name, source.dataset_name),
+        ("classes", ", ".join(manifest.class_names), ", ".join(source.class_names)),
+        ("images", manifest.source["num_images"], source.num_images),
+    ]
+    for name in sorted(settings.keys() | manifest.settings.keys()):
+        pairs.append((f"--{name}", manifest.settings.get(name), settings.get(name)))
+    differing = [f"{what}: {there} there, {now} now" for what, there, now in pairs if there != now]
+    if differing:
+        return "; ".join(differing)
+    identities = (
+        (image.file_name, image.class_name, hashlib.sha256(image.data).hexdigest())
+        for image in progress(source.images(), source.num_images, "Comparing images")
+    )
+    same = fingerprint(identities) == manifest.source["fingerprint"]
+    return "" if same else "images with other names or other content"

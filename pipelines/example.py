@@ -1,0 +1,49 @@
+"""The record: what one example holds in a shard, how it is written and how it is read."""
+
+import tensorflow as tf
+
+# No default values: a record that lacks a feature is damaged, and reading it must fail.
+FEATURES: dict[str, tf.io.FixedLenFeature] = {
+    "image": tf.io.FixedLenFeature([], tf.string),
+    "label": tf.io.FixedLenFeature([], tf.int64),
+    "file_name": tf.io.FixedLenFeature([], tf.string),
+    "sha256": tf.io.FixedLenFeature([], tf.string),
+}
+
+
+def serialize_example(image: bytes, label: int, file_name: str, sha256: str) -> bytes:
+    """The bytes of one record, the same for the same arguments.
+
+    Args:
+        image: Encoded image (JPEG or PNG).
+        label: Index of the class in the manifest's `class_names`.
+        file_name: Path of the image in its source, with forward slashes: `Faces/image_0001.jpg`.
+        sha256: Hexadecimal SHA-256 of the source's file, before any normalisation.
+    """
+    features = {
+        "image": _bytes_feature(image),
+        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+        "file_name": _bytes_feature(file_name.encode()),
+        "sha256": _bytes_feature(sha256.encode()),
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    # A protobuf map has no order of its own; `deterministic` sorts it by key.
+    return example.SerializeToString(deterministic=True)
+
+
+def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    """One record's features, as scalars named as in `FEATURES`; works inside tf.data.
+
+    Args:
+        serialized: Scalar string, one record of a shard.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when the record is no Example, lacks a feature, or holds
+            one of another type. (Eagerly, TensorFlow fails with UnicodeDecodeError instead where
+            the bytes that it quotes are not UTF-8.)
+    """
+    return tf.io.parse_single_example(serialized, FEATURES)
+
+
+def _bytes_feature(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))

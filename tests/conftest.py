@@ -1,0 +1,55 @@
+"""Tiny real JPEGs and a tiny finished set, made on the fly."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TINY_CLASSES = ("circles", "lines", "squares")
+TINY_IMAGES_PER_CLASS = 8
+
+
+def tiny_jpeg(seed: int, mode: str = "RGB") -> bytes:
+    """A JPEG of 40x30 pixels, another one for every seed."""
+    shape = (30, 40) if mode == "L" else (30, 40, 3)
+    pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def write_image_folder(base: Path) -> Path:
+    folder = base / "shapes"
+    for label, class_name in enumerate(TINY_CLASSES):
+        (folder / class_name).mkdir(parents=True)
+        for number in range(TINY_IMAGES_PER_CLASS):
+            data = tiny_jpeg(100 * label + number)
+            (folder / class_name / f"image_{number:04}.jpg").write_bytes(data)
+    return folder
+
+
+@pytest.fixture
+def make_jpeg() -> Callable[..., bytes]:
+    """Makes a JPEG of 40x30 pixels from a seed, and `mode="L"` for a grey one."""
+    return tiny_jpeg
+
+
+@pytest.fixture
+def image_folder(tmp_path: Path) -> Path:
+    """A folder of class folders: 3 classes, 8 images each, of 40x30 pixels."""
+    return write_image_folder(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished set made from such a folder: 18 images for training, 6 for the test."""
+    from pipelines.convert import Settings, convert
+    from pipelines.sources import open_source
+
+    base = tmp_path_factory.mktemp("tiny")
+    source = open_source(str(write_image_folder(base)))
+    convert(source, Settings(shards=2), base / "tfrecords")
+    return base / "tfrecords"

@@ -1,0 +1,244 @@
+import dataclasses
+import hashlib
+import os
+import shutil
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from sklearn.model_selection import train_test_split
+
+from pipelines.convert import Settings, convert
+from pipelines.errors import InputError
+from pipelines.example import parse_example
+from pipelines.manifest import Manifest, check_shards, load_manifest
+from pipelines.sources import open_source
+
+
+def _records(directory: Path, manifest: Manifest, split: str) -> list[dict[str, object]]:
+    paths = [str(directory / shard.name) for shard in manifest.splits[split].shards]
+    dataset = tf.data.TFRecordDataset(paths).map(parse_example)
+    return list(dataset.as_numpy_iterator())
+
+
+def _files(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def _shards(directory: Path) -> dict[str, bytes]:
+    return {name: data for name, data in _files(directory).items() if name != "manifest.json"}
+
+
+def _convert(path: Path, output: Path, **options: object) -> Manifest:
+    settings = Settings(shards=2, **options.pop("settings", {}))  # type: ignore[arg-type]
+    return convert(open_source(str(path)), settings, output, **options)  # type: ignore[arg-type]
+
+
+def test_every_image_comes_back_with_its_bytes_label_and_name(image_folder: Path, tmp_path: Path):
+    manifest = _convert(image_folder, tmp_path / "set")
+    seen = {}
+    for split in manifest.splits:
+        for record in _records(tmp_path / "set", manifest, split):
+            name = record["file_name"].decode()
+            assert manifest.class_names[record["label"]] == name.split("/")[0]
+            assert record["sha256"].decode() == hashlib.sha256(record["image"]).hexdigest()
+            seen[name] = record["image"]
+    paths = image_folder.rglob("*.jpg")
+    assert seen == {path.relative_to(image_folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def test_the_split_is_the_tutorials(image_folder: Path, tmp_path: Path):
+    manifest = _convert(image_folder, tmp_path / "set")
+    paths = sorted(str(path) for path in image_folder.rglob("*.jpg"))
+    labels = [path.split(os.sep)[-2] for path in paths]
+    expected = train_test_split(paths, test_size=0.25, stratify=labels, random_state=42)
+    for split, wanted in zip(("train", "test"), expected, strict=True):
+        records = _records(tmp_path / "set", manifest, split)
+        names = {str(image_folder / record["file_name"].decode()) for record in records}
+        assert names == set(wanted) and len(records) == len(wanted)
+        counts = Counter(record["label"] for record in records)
+        assert manifest.splits[split].class_counts == tuple(counts[i] for i in range(3))
+
+
+def test_classes_are_mixed_in_the_order_of_the_records(data_dir: Path):
+    labels = [record["label"] for record in _records(data_dir, load_manifest(data_dir), "train")]
+    assert labels != sorted(labels)
+
+
+def test_the_manifest_says_what_is_there(data_dir: Path):
+    manifest = load_manifest(data_dir)
+    check_shards(data_dir, manifest)
+    assert manifest.class_names == ("circles", "lines", "squares")
+    assert {name: split.num_examples for name, split in manifest.splits.items()} == {
+        "train": 18, "test": 6,
+    }  # fmt: skip
+    for split in manifest.splits.values():
+        for shard in split.shards:
+            data = (data_dir / shard.name).read_bytes()
+            assert (len(data), hashlib.sha256(data).hexdigest()) == (shard.num_bytes, shard.sha256)
+            assert shard.num_examples == len(list(tf.data.TFRecordDataset(data_dir / shard.name)))
+    assert manifest.settings == dataclasses.asdict(Settings(shards=2))
+
+
+def test_tensorflow_datasets_reads_it(data_dir: Path):
+    manifest = load_manifest(data_dir)
+    builder = tfds.builder_from_directory(str(data_dir))
+    assert builder.info.features["label"].names == list(manifest.class_names)
+    for name, split in manifest.splits.items():
+        assert builder.info.splits[name].num_examples == split.num_examples
+        examples = list(tfds.as_numpy(builder.as_dataset(split=name)))
+        counts = Counter(example["label"] for example in examples)
+        assert tuple(counts[label] for label in range(3)) == split.class_counts
+        assert {example["image"].shape for example in examples} == {(30, 40, 3)}
+
+
+def test_a_validation_part_is_taken_from_the_training_part(image_folder: Path, tmp_path: Path):
+    plain = _convert(image_folder, tmp_path / "plain")
+    settings = {"validation_fraction": 0.25}
+    manifest = _convert(image_folder, tmp_path / "set", settings=settings)
+    names = {
+        split: {record["file_name"] for record in _records(tmp_path / "set", manifest, split)}
+        for split in manifest.splits
+    }
+    before = {record["file_name"] for record in _records(tmp_path / "plain", plain, "train")}
+    assert {split: len(of) for split, of in names.items()} == {
+        "train": 12, "test": 6, "validation": 6,
+    }  # fmt: skip
+    assert names["train"] | names["validation"] == before
+    assert not names["train"] & names["validation"]
+
+
+def test_the_same_source_gives_the_same_bytes(
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    _convert(image_folder, tmp_path / "one", num_threads=1)
+    walk = os.walk
+
+    def shuffled(*arguments: object, **options: object):
+        for folder, folder_names, file_names in walk(*arguments, **options):
+            np.random.default_rng(3).shuffle(folder_names)
+            np.random.default_rng(4).shuffle(file_names)
+            yield folder, folder_names, file_names
+
+    monkeypatch.setattr(os, "walk", shuffled)
+    _convert(image_folder, tmp_path / "two", num_threads=4)
+    assert _files(tmp_path / "one") == _files(tmp_path / "two")
+
+
+def test_folder_and_archives_give_the_same_shards(image_folder: Path, tmp_path: Path):
+    reference = _convert(image_folder, tmp_path / "set")
+    paths = sorted(image_folder.rglob("*.jpg"), reverse=True)
+    with tarfile.open(tmp_path / "shapes.tar.gz", "w:gz") as archive:
+        for path in paths:
+            archive.add(path, f"root/{path.relative_to(image_folder)}")
+    (tmp_path / "nested").mkdir()
+    with zipfile.ZipFile(tmp_path / "shapes.zip", "w") as archive:
+        for path in paths:
+            archive.write(path, path.relative_to(image_folder))
+    with zipfile.ZipFile(tmp_path / "nested" / "shapes.zip", "w") as archive:
+        archive.write(tmp_path / "shapes.tar.gz", "outer/shapes.tar.gz")
+    for number, name in enumerate(("shapes.tar.gz", "shapes.zip", "nested/shapes.zip")):
+        manifest = _convert(tmp_path / name, tmp_path / f"set{number}")
+        assert _shards(tmp_path / f"set{number}") == _shards(tmp_path / "set")
+        assert manifest.fingerprint == reference.fingerprint
+        assert manifest.source["fingerprint"] == reference.source["fingerprint"]
+
+
+def test_other_seeds_and_images_give_other_fingerprints(image_folder: Path, tmp_path: Path):
+    manifests = [
+        _convert(image_folder, tmp_path / "a"),
+        _convert(image_folder, tmp_path / "b", settings={"seed": 1}),
+        _convert(image_folder, tmp_path / "c", settings={"split_seed": 1}),
+    ]
+    first, second = sorted((image_folder / "lines").iterdir())[:2]
+    first.write_bytes(second.read_bytes())
+    manifests.append(_convert(image_folder, tmp_path / "d"))
+    assert len({manifest.fingerprint for manifest in manifests}) == 4
+    assert len({manifest.source["fingerprint"] for manifest in manifests}) == 2
+
+
+def test_grey_jpegs_pass_untouched(
+    image_folder: Path, tmp_path: Path, make_jpeg: Callable[..., bytes]
+):
+    grey = make_jpeg(1, mode="L")
+    (image_folder / "lines" / "image_0000.jpg").write_bytes(grey)
+    manifest = _convert(image_folder, tmp_path / "set")
+    records = [r for split in manifest.splits for r in _records(tmp_path / "set", manifest, split)]
+    by_name = {record["file_name"].decode(): record["image"] for record in records}
+    assert by_name["lines/image_0000.jpg"] == grey and manifest.normalised == {}
+
+
+def test_normalised_images_are_counted_and_keep_the_hash_of_their_source(
+    image_folder: Path, tmp_path: Path
+):
+    path = image_folder / "lines" / "image_0000.bmp"
+    path.write_bytes(tf.io.encode_png(np.zeros((3, 3, 3), np.uint8)).numpy())
+    from PIL import Image
+
+    Image.new("RGB", (3, 3), "red").save(path, "BMP")
+    manifest = _convert(image_folder, tmp_path / "set")
+    assert manifest.normalised == {"BMP file": 1}
+    records = [r for split in manifest.splits for r in _records(tmp_path / "set", manifest, split)]
+    (record,) = [r for r in records if r["file_name"] == b"lines/image_0000.bmp"]
+    assert record["sha256"].decode() == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert record["image"][1:4] == b"PNG"
+
+
+def test_a_bad_image_stops_it_with_its_name_and_leaves_nothing(image_folder: Path, tmp_path: Path):
+    path = image_folder / "lines" / "image_0003.jpg"
+    path.write_bytes(path.read_bytes()[:900])
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(InputError) as caught:
+        _convert(image_folder, tmp_path / "deep" / "set")
+    for part in ("'lines/image_0003.jpg'", "truncated", "--on_bad_image=skip"):
+        assert part in str(caught.value)
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_skipped_images_are_listed_and_the_rest_is_converted(image_folder: Path, tmp_path: Path):
+    for name in ("squares/image_0001.jpg", "lines/image_0002.jpg"):
+        (image_folder / name).write_bytes(b"")
+    manifest = _convert(image_folder, tmp_path / "set", settings={"on_bad_image": "skip"})
+    rejected = [(entry.file_name, entry.reason) for entry in manifest.rejected]
+    assert rejected == [
+        ("lines/image_0002.jpg", "empty file"), ("squares/image_0001.jpg", "empty file"),
+    ]  # fmt: skip
+    assert sum(split.num_examples for split in manifest.splits.values()) == 22
+    assert load_manifest(tmp_path / "set") == manifest
+
+
+@pytest.mark.parametrize("left", [0, 3])
+def test_skipping_may_leave_too_few_of_a_class(left: int, image_folder: Path, tmp_path: Path):
+    for path in sorted((image_folder / "lines").iterdir())[left:]:
+        path.write_bytes(b"")
+    with pytest.raises(InputError) as caught:
+        _convert(image_folder, tmp_path / "set", settings={"on_bad_image": "skip"})
+    assert f"received {left} images of the class 'lines', expected at least 4" in str(caught.value)
+    assert not (tmp_path / "set").exists()
+
+
+def test_too_small_a_class_is_told_before_any_image_is_read(
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for path in sorted((image_folder / "lines").iterdir())[3:]:
+        path.unlink()
+    source = open_source(str(image_folder))
+    unread = dataclasses.replace(source, images=lambda: pytest.fail("an image was asked for"))
+    with pytest.raises(InputError, match="received 3 images of the class 'lines'"):
+        convert(unread, Settings(), tmp_path / "set")
+
+
+def test_a_source_that_breaks_off_leaves_nothing(image_folder: Path, tmp_path: Path):
+    source = open_source(str(image_folder))
+    shutil.rmtree(image_folder / "squares")
+    (image_folder / "squares").mkdir()
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(InputError, match="changed while it was read"):
+        convert(source, Settings(), tmp_path / "set")
+    assert sorted(os.listdir(tmp_path)) == before

@@ -1,0 +1,206 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import InputError
+from pipelines.make_tfrecords import ConvertConfig, main
+from pipelines.manifest import load_manifest
+
+ROOT = Path(__file__).parents[2]
+ARCHIVE = ROOT.parent / "shared" / "data" / "101_ObjectCategories.tar.gz"
+
+
+def _start(*flags: str, **options: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "pipelines.make_tfrecords", *flags]
+    return subprocess.Popen(
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
+    )
+
+
+def _run(*flags: str) -> tuple[int, str, str]:
+    process = _start(*flags)
+    output, errors = process.communicate(timeout=120)
+    return process.returncode, output, errors
+
+
+def _config(folder: Path, **options: object) -> ConvertConfig:
+    return ConvertConfig(source=str(folder), output_dir=str(folder.parent / "set"), **options)
+
+
+def _state(directory: Path) -> dict[str, tuple[int, bytes]]:
+    return {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in directory.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"test_fraction": 0.0}, "--test_fraction=0.0"),
+        ({"test_fraction": 1.0}, "--test_fraction=1.0"),
+        ({"validation_fraction": -0.1}, "--validation_fraction=-0.1"),
+        ({"test_fraction": 0.5, "validation_fraction": 0.5}, "sum below 1"),
+        ({"test_fraction": float("nan")}, "--test_fraction=nan"),
+        ({"shards": 0}, "--shards=0, expected 1 or more"),
+        ({"seed": -1}, "--seed=-1, expected 0 or more"),
+        ({"split_seed": 2**32}, "--split_seed=4294967296"),
+    ],
+)
+def test_flags_that_cannot_be(options: dict[str, object], message: str):
+    with pytest.raises(InputError) as caught:
+        ConvertConfig(**options)
+    assert message in str(caught.value)
+
+
+def test_the_command_from_a_pipe(image_folder: Path, tmp_path: Path):
+    flags = (f"--source={image_folder}", f"--output_dir={tmp_path / 'new' / 'set'}")
+    status, output, errors = _run(*flags)
+    assert (status, errors) == (0, "")
+    lines = [line.split() for line in output.splitlines()]
+    assert ["circles", "6", "2"] in lines and ["total", "18", "6"] in lines
+    assert "shapes in " in output and str(tmp_path / "new" / "set") in output
+    assert load_manifest(tmp_path / "new" / "set").splits["test"].num_examples == 6
+
+
+def test_help_answers_without_the_libraries():
+    started = time.monotonic()
+    status, output, _ = _run("--help")
+    assert status == 0 and "--on_bad_image=fail|skip" in output and "(default: sample)" in output
+    assert time.monotonic() - started < 3
+
+
+def test_bad_input_ends_with_one_line_and_status_1(image_folder: Path, tmp_path: Path):
+    (image_folder / "lines" / "image_0000.jpg").write_bytes(b"")
+    before = sorted(os.listdir(tmp_path))
+    status, _, errors = _run(f"--source={image_folder}", f"--output_dir={tmp_path / 'set'}")
+    assert status == 1 and len(errors.splitlines()) == 1
+    assert "bad image 'lines/image_0000.jpg' (empty file)" in errors
+    status, _, errors = _run(f"--source={tmp_path / 'gone'}", f"--output_dir={tmp_path / 'set'}")
+    assert status == 1 and len(errors.splitlines()) == 1 and "does not exist" in errors
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_wrong_usage_has_status_2():
+    status, _, errors = _run("--test_fraction=2")
+    assert status == 2 and "received --test_fraction=2.0" in errors
+
+
+def test_a_stopped_conversion_leaves_nothing(image_folder: Path, tmp_path: Path):
+    # So many images that the signal comes in the middle of the work.
+    data = (image_folder / "lines" / "image_0000.jpg").read_bytes()
+    for number in range(6_000):
+        (image_folder / "lines" / f"copy_{number}.jpg").write_bytes(data)
+    before = sorted(os.listdir(tmp_path))
+    process = _start(f"--source={image_folder}", f"--output_dir={tmp_path / 'new' / 'set'}")
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size for path in tmp_path.glob("new/.set.tmp-*/images.spool")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143 and errors == "terminated.\n"
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_an_identical_set_is_left_alone(image_folder: Path, capsys: pytest.CaptureFixture[str]):
+    main(_config(image_folder))
+    before = _state(image_folder.parent / "set")
+    main(_config(image_folder))
+    assert _state(image_folder.parent / "set") == before
+    assert "already holds this very set" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "difference"),
+    [
+        ({"seed": 1}, "--seed: 0 there, 1 now"),
+        ({"classes": ("circles", "lines")}, "classes: circles, lines, squares there"),
+        ({"shards": 3}, "--shards: 8 there, 3 now"),
+    ],
+)
+def test_another_set_is_refused(image_folder: Path, options: dict[str, object], difference: str):
+    main(_config(image_folder))
+    before = _state(image_folder.parent / "set")
+    with pytest.raises(InputError) as caught:
+        main(_config(image_folder, **options))
+    assert difference in str(caught.value) and "--overwrite" in str(caught.value)
+    assert _state(image_folder.parent / "set") == before
+
+
+def test_other_images_under_the_same_names_are_another_set(image_folder: Path):
+    main(_config(image_folder))
+    path = image_folder / "lines" / "image_0000.jpg"
+    path.write_bytes((image_folder / "lines" / "image_0001.jpg").read_bytes())
+    with pytest.raises(InputError, match="other names or other content"):
+        main(_config(image_folder))
+
+
+def test_a_damaged_set_is_not_called_identical(image_folder: Path):
+    main(_config(image_folder))
+    shard = next((image_folder.parent / "set").glob("*train*"))
+    shard.write_bytes(shard.read_bytes()[:50])
+    with pytest.raises(InputError) as caught:
+        main(_config(image_folder))
+    assert shard.name in str(caught.value) and "--overwrite" in str(caught.value)
+    main(_config(image_folder, overwrite=True))
+    main(_config(image_folder))
+
+
+def test_overwrite_replaces_a_finished_set(image_folder: Path):
+    main(_config(image_folder))
+    main(_config(image_folder, overwrite=True, shards=3))
+    assert len(load_manifest(image_folder.parent / "set").splits["train"].shards) == 3
+    assert len(list((image_folder.parent / "set").glob("*train*"))) == 3
+    assert sorted(os.listdir(image_folder.parent)) == ["set", "shapes"]
+
+
+def test_a_failed_overwrite_keeps_the_old_set(image_folder: Path):
+    main(_config(image_folder))
+    before = _state(image_folder.parent / "set")
+    (image_folder / "lines" / "image_0000.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match="bad image"):
+        main(_config(image_folder, overwrite=True))
+    assert _state(image_folder.parent / "set") == before
+    assert sorted(os.listdir(image_folder.parent)) == ["set", "shapes"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_is_no_set_is_never_touched(image_folder: Path, overwrite: bool, kind: str):
+    output = image_folder.parent / "set"
+    if kind == "folder":
+        output.mkdir()
+        (output / "thesis.txt").write_text("three years")
+    else:
+        output.write_text("three years")
+    with pytest.raises(InputError, match="is no finished set"):
+        main(_config(image_folder, overwrite=overwrite))
+    assert (output / "thesis.txt" if kind == "folder" else output).read_text() == "three years"
+
+
+def test_overwrite_spares_other_files_in_a_set(image_folder: Path):
+    main(_config(image_folder))
+    (image_folder.parent / "set" / "thesis.txt").write_text("three years")
+    with pytest.raises(InputError, match="also holds 'thesis.txt'"):
+        main(_config(image_folder, overwrite=True))
+    assert (image_folder.parent / "set" / "thesis.txt").exists()
+
+
+@pytest.mark.skipif(not ARCHIVE.exists(), reason="no ../shared beside this checkout")
+def test_the_real_archive_gives_the_tutorials_split(tmp_path: Path):
+    import tensorflow_datasets as tfds
+
+    main(ConvertConfig(source=str(ARCHIVE), output_dir=str(tmp_path / "set")))
+    manifest = load_manifest(tmp_path / "set")
+    assert manifest.name == "caltech4"
+    assert manifest.class_names == ("Faces", "Leopards", "Motorbikes", "airplanes")
+    assert manifest.splits["train"].num_examples == 1674
+    assert manifest.splits["test"].class_counts == (109, 50, 200, 200)
+    assert (manifest.rejected, manifest.normalised) == ((), {})
+    builder = tfds.builder_from_directory(str(tmp_path / "set"))
+    assert builder.info.splits["test"].num_examples == 559
+    labels = [int(label) for label in builder.as_dataset(split="test").map(lambda e: e["label"])]
+    assert tuple(labels.count(label) for label in range(4)) == (109, 50, 200, 200)

@@ -1,0 +1,108 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import InputError
+from pipelines.staging import staged_directory
+
+
+def _dead_process() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_a_finished_directory_gets_its_name_at_the_end(tmp_path: Path):
+    destination = tmp_path / "a" / "b" / "set"
+    with staged_directory(destination) as stage:
+        (stage / "file").write_text("new")
+        assert not destination.exists()
+    assert os.listdir(destination) == ["file"]
+    assert os.listdir(destination.parent) == ["set"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_unfinished_one_leaves_nothing(error: type[BaseException], tmp_path: Path):
+    with pytest.raises(error):
+        with staged_directory(tmp_path / "a" / "set") as stage:
+            (stage / "file").write_text("half")
+            raise error
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_empty_directory_is_filled(tmp_path: Path):
+    (tmp_path / "set").mkdir()
+    with staged_directory(tmp_path / "set") as stage:
+        (stage / "file").write_text("new")
+    assert os.listdir(tmp_path / "set") == ["file"]
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_only_replace_replaces(replace: bool, tmp_path: Path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "old").write_text("old")
+    if replace:
+        with staged_directory(tmp_path / "set", replace=True) as stage:
+            (stage / "new").write_text("new")
+    else:
+        with pytest.raises(InputError, match="cannot be written"):
+            with staged_directory(tmp_path / "set") as stage:
+                (stage / "new").write_text("new")
+    assert os.listdir(tmp_path / "set") == (["new"] if replace else ["old"])
+    assert os.listdir(tmp_path) == ["set"]
+
+
+def test_a_failed_replacement_keeps_the_old(tmp_path: Path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "old").write_text("old")
+    with pytest.raises(ValueError):
+        with staged_directory(tmp_path / "set", replace=True) as stage:
+            (stage / "new").write_text("new")
+            raise ValueError
+    assert os.listdir(tmp_path / "set") == ["old"]
+    assert os.listdir(tmp_path) == ["set"]
+
+
+def test_what_a_killed_run_left_is_cleared(tmp_path: Path):
+    left = tmp_path / f".set.tmp-{_dead_process()}"
+    left.mkdir()
+    (left / "half").write_text("half")
+    (tmp_path / ".settee.tmp-1").mkdir()
+    with staged_directory(tmp_path / "set"):
+        assert not left.exists()
+    assert sorted(os.listdir(tmp_path)) == [".settee.tmp-1", "set"]
+
+
+def test_what_a_living_run_works_in_is_left_alone(tmp_path: Path):
+    with staged_directory(tmp_path / "set") as stage:
+        # Under another process's number, as if the lock's holder were that process.
+        other = tmp_path / ".set.tmp-1"
+        os.rename(stage, other)
+        with staged_directory(tmp_path / "set") as second:
+            assert other.exists() and second != other
+        os.rename(other, stage)
+        os.rmdir(tmp_path / "set")
+    assert os.listdir(tmp_path) == ["set"]
+
+
+def test_a_set_that_was_moved_aside_by_a_killed_run_comes_back(tmp_path: Path):
+    aside = tmp_path / f".set.old-{_dead_process()}"
+    aside.mkdir()
+    (aside / "old").write_text("old")
+    with pytest.raises(InputError):
+        with staged_directory(tmp_path / "set"):
+            pass
+    assert os.listdir(tmp_path) == ["set"]
+    assert os.listdir(tmp_path / "set") == ["old"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError) as caught:
+        with staged_directory(tmp_path / "file" / "set"):
+            pass
+    assert "cannot be written (File exists)" in str(caught.value) and "--output_dir" in str(
+        caught.value
+    )

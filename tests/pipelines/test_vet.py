@@ -1,0 +1,161 @@
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from pipelines import vet
+from pipelines.sources import SourceImage
+from pipelines.vet import Vetted, vet_image, vet_images
+
+
+def _pixels(*shape: int) -> np.ndarray:
+    """Smooth colours, which survive a JPEG."""
+    ramp = np.linspace(0, 255, int(np.prod(shape))).reshape(shape)
+    return ramp.astype(np.uint8)
+
+
+def _encode(picture: Image.Image, file_format: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, file_format, **options)
+    return stream.getvalue()
+
+
+def _vet(data: bytes) -> Vetted:
+    return vet_image(SourceImage("c", "c/1.jpg", data))
+
+
+RGB = Image.fromarray(_pixels(30, 40, 3))
+GREY = Image.fromarray(_pixels(30, 40))
+
+
+@pytest.mark.parametrize("picture", [RGB, GREY], ids=["rgb", "grey"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
+def test_good_images_pass_byte_for_byte(picture: Image.Image, file_format: str):
+    data = _encode(picture, file_format)
+    vetted = _vet(data)
+    assert vetted.data == data and not vetted.normalised and not vetted.rejected
+
+
+def _turned(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return _encode(RGB, "JPEG", exif=exif, quality=95)
+
+
+RGBA = RGB.copy()
+RGBA.putalpha(0)
+DEEP = Image.fromarray((_pixels(30, 40).astype(np.uint16) << 8) + 7)
+TO_NORMALISE = {
+    "CMYK": (_encode(RGB.convert("CMYK"), "JPEG"), "JPEG of mode CMYK", "JPEG"),
+    "turned": (_turned(6), "JPEG turned by its EXIF orientation", "JPEG"),
+    "WebP": (_encode(RGB, "WEBP", quality=95), "WEBP file", "JPEG"),
+    "palette": (_encode(RGB.quantize(), "PNG"), "PNG of mode P", "PNG"),
+    "alpha": (_encode(RGBA, "PNG"), "PNG of mode RGBA", "PNG"),
+    "16 bits": (_encode(DEEP, "PNG"), "PNG of mode I;16", "PNG"),
+    "1 bit": (_encode(GREY.convert("1"), "PNG"), "PNG of mode 1", "PNG"),
+    "GIF": (_encode(RGB, "GIF"), "GIF file", "PNG"),
+    "BMP": (_encode(RGB, "BMP"), "BMP file", "PNG"),
+    "TIFF": (_encode(RGB, "TIFF"), "TIFF file", "PNG"),
+}
+
+
+@pytest.mark.parametrize("case", TO_NORMALISE)
+def test_other_pictures_become_8_bit_rgb(case: str):
+    data, reason, stored_format = TO_NORMALISE[case]
+    vetted = _vet(data)
+    assert (vetted.normalised, vetted.rejected) == (reason, "")
+    with Image.open(io.BytesIO(vetted.data)) as stored:
+        assert (stored.format, stored.mode) == (stored_format, "RGB")
+        assert stored.size == ((30, 40) if case == "turned" else (40, 30))
+    assert vetted.data == _vet(data).data
+
+
+def test_normalising_keeps_the_picture():
+    bmp, turned, deep = (TO_NORMALISE[case][0] for case in ("BMP", "turned", "16 bits"))
+    decoded = {name: tf.io.decode_image(_vet(data).data, 3).numpy().astype(int)
+               for name, data in (("bmp", bmp), ("turned", turned), ("deep", deep))}  # fmt: skip
+    assert np.array_equal(decoded["bmp"], np.asarray(RGB))
+    # Orientation 6: the camera was turned, the upright picture is the stored one turned right.
+    assert np.abs(decoded["turned"] - np.rot90(np.asarray(RGB), -1)).mean() < 3
+    assert np.array_equal(decoded["deep"][..., 0], _pixels(30, 40))
+
+
+def test_transparent_pixels_become_white():
+    vetted = _vet(TO_NORMALISE["alpha"][0])
+    assert (tf.io.decode_image(vetted.data).numpy() == 255).all()
+
+
+def test_a_16_bit_colour_png_is_normalised():
+    pixels = tf.cast(_pixels(30, 40, 3), tf.uint16) * 257
+    vetted = _vet(tf.io.encode_png(pixels).numpy())
+    assert vetted.normalised == "PNG of 16 bits a channel"
+    assert np.array_equal(tf.io.decode_png(vetted.data), _pixels(30, 40, 3))
+
+
+def test_an_animation_gives_its_first_frame():
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
+    vetted = _vet(_encode(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    assert tf.io.decode_image(vetted.data).numpy()[0, 0].tolist() == [255, 0, 0]
+
+
+GOOD = _encode(
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8)), "JPEG"
+)
+BAD = {
+    "empty": (b"", "empty file"),
+    "text": (b"not an image", "no image that Pillow can read"),
+    "truncated": (GOOD[: len(GOOD) // 2], "damaged image: image file is truncated"),
+    "header only": (GOOD[:10], ""),
+    "float": (_encode(Image.fromarray(_pixels(30, 40).astype(np.float32)), "TIFF"), "mode F"),
+    "PDF": (_encode(RGB, "PDF"), "no image that Pillow can read"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_images_are_rejected_with_the_same_reason_each_time(case: str):
+    data, reason = BAD[case]
+    vetted = _vet(data)
+    assert reason in vetted.rejected and vetted.rejected and vetted.data == b""
+    assert "0x" not in vetted.rejected  # no addresses: the manifest must not differ between runs
+
+
+def test_a_bomb_is_refused_by_its_header():
+    data = bytearray(_encode(Image.new("L", (8, 8)), "BMP"))
+    data[18:26] = (100_000).to_bytes(4, "little") * 2
+    assert "more than 80000000" in _vet(bytes(data)).rejected
+
+
+def test_too_many_pixels_are_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(vet, "MAX_PIXELS", 1199)
+    assert _vet(GOOD).rejected == "40 x 30 pixels, more than 1199"
+
+
+def test_what_tensorflow_cannot_decode_is_rejected(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*arguments: object, **options: object) -> None:
+        raise tf.errors.InvalidArgumentError(None, None, "no")
+
+    monkeypatch.setattr(tf.io, "decode_image", refuse)
+    assert _vet(GOOD).rejected == "TensorFlow cannot decode it, though Pillow can"
+
+
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_order_is_kept_and_only_a_few_are_in_memory(
+    num_threads: int, make_jpeg: Callable[..., bytes]
+):
+    taken = []
+
+    def images():
+        for number in range(20):
+            taken.append(number)
+            data = b"bad" if number == 5 else make_jpeg(number)
+            yield SourceImage("c", f"c/{number}.jpg", data)
+
+    names = []
+    for vetted in vet_images(images(), num_threads):
+        names.append(vetted.source.file_name)
+        assert bool(vetted.rejected) == (vetted.source.file_name == "c/5.jpg")
+        assert len(taken) - len(names) <= 2 * num_threads
+    assert names == [f"c/{number}.jpg" for number in range(20)]
