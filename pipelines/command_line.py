@@ -9,7 +9,7 @@ A command is a frozen dataclass that says what can be chosen, and a `main` that 
     if __name__ == "__main__":
         run(main, GreetConfig)
 
-TensorFlow is imported only after the flags have been checked: a typo is answered at once.
+Nothing here imports TensorFlow: a typo is answered at once.
 """
 
 import contextlib
@@ -17,7 +17,6 @@ import dataclasses
 import os
 import signal
 import sys
-import tempfile
 import textwrap
 import types
 import typing
@@ -69,7 +68,7 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> None:
         _fail(f"{command}: {_one_line(error)} (--help lists the flags.)", EXIT_USAGE)
     signal.signal(signal.SIGTERM, _raise_terminated)
     try:
-        _prepare_environment()
+        _choose_keras_backend()
         main(config)
     except InputError as error:
         _fail(f"{command}: {_one_line(error)}", EXIT_FAILED)
@@ -151,39 +150,13 @@ def _raise_terminated(signal_number: int, frame: object) -> None:
     _fail("terminated.", EXIT_TERMINATED)
 
 
-def _prepare_environment() -> None:
-    """Chooses Keras' backend and keeps TensorFlow's start quiet; a user's settings stay."""
+def _choose_keras_backend() -> None:
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
         raise InputError(
             f"received KERAS_BACKEND={backend!r}, expected 'tensorflow' (the training loop is "
             "written against tf.distribute); unset KERAS_BACKEND."
         )
-    if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
-        # Below level 3, every start on a machine without a GPU prints an error about CUDA.
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-        _import_tensorflow_quietly()
-
-
-def _import_tensorflow_quietly() -> None:
-    """Imports TensorFlow without what its libraries print before they read their log level.
-
-    They write straight to file descriptor 2. It is put back right after the import, and what was
-    held back is shown if the import fails.
-    """
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as held_back:
-        os.dup2(held_back.fileno(), 2)
-        try:
-            import tensorflow  # noqa: F401
-        except BaseException:
-            held_back.seek(0)
-            os.write(stderr, held_back.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
 
 
 def _help_text(command: str, purpose: str, flag_values: flags.FlagValues) -> str:

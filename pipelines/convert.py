@@ -18,6 +18,7 @@ from pipelines.manifest import (
     write_manifest,
 )
 from pipelines.progress import progress
+from pipelines.quiet_tensorflow import import_tensorflow
 from pipelines.sources import Source, fingerprint
 from pipelines.split import check_class_counts, split_files
 from pipelines.spool import Spool
@@ -92,6 +93,7 @@ def _vet_into(
     spool: Spool, source: Source, settings: Settings, num_threads: int | None
 ) -> _Vetting:
     # Here, because it brings TensorFlow: seconds for which bad input need not wait.
+    import_tensorflow()
     from pipelines.vet import vet_images
 
     found = _Vetting()

@@ -1,11 +1,12 @@
 """Trains StridedNet on a set of shards and reports how well it does on the test split."""
 
-from pipelines import command_line
+from pipelines import command_line, quiet_tensorflow
 from trainer.config import TrainConfig
 
 
 def main(config: TrainConfig) -> None:
     """Trains as `config` says; TensorFlow is imported only here, after the flags are checked."""
+    quiet_tensorflow.import_tensorflow()
     from trainer.train import train
 
     train(config)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from absl import flags
@@ -96,9 +97,8 @@ COMMAND = textwrap.dedent('''
 @pytest.fixture
 def command(tmp_path, monkeypatch):
     (tmp_path / "greet.py").write_text(COMMAND)
-    # A level that the user has set is kept, and spares these tests the import of TensorFlow.
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.getcwd(), str(tmp_path)]))
+    root = Path(__file__).parents[2]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), str(tmp_path)]))
     return [sys.executable, "-m", "greet"]
 
 

@@ -65,11 +65,22 @@ def test_the_command_from_a_pipe(image_folder: Path, tmp_path: Path):
     assert load_manifest(tmp_path / "new" / "set").splits["test"].num_examples == 6
 
 
-def test_help_answers_without_the_libraries():
-    started = time.monotonic()
-    status, output, _ = _run("--help")
-    assert status == 0 and "--on_bad_image=fail|skip" in output and "(default: sample)" in output
-    assert time.monotonic() - started < 3
+@pytest.mark.parametrize(
+    ("flags", "status", "message"),
+    [
+        (["--help"], 0, "--on_bad_image=fail|skip"),
+        (["--shards=x"], 2, "--shards=x"),
+        (["--source=/nowhere"], 1, "received the source '/nowhere'"),
+    ],
+)
+def test_what_needs_no_tensorflow_does_not_wait_for_it(
+    flags: list[str], status: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "tensorflow.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    got, output, errors = _run(*flags, f"--output_dir={tmp_path / 'set'}")
+    assert got == status
+    assert message in output + errors
 
 
 def test_bad_input_ends_with_one_line_and_status_1(image_folder: Path, tmp_path: Path):
