@@ -72,6 +72,11 @@ def warp_parameters(draws: tf.Tensor, ranges: WarpRanges, image_size: int) -> Wa
     )
 
 
+def without_warp(draws: tf.Tensor) -> tf.Tensor:
+    """The draws that give the same mirroring and no other movement; shapes as above."""
+    return tf.concat([tf.fill(tf.shape(draws[:, :-1]), 0.5), draws[:, -1:]], axis=1)
+
+
 def warp(images: tf.Tensor, parameters: WarpParameters) -> tf.Tensor:
     """Rotates, shifts, shears, zooms and mirrors every image in a single interpolation.
 

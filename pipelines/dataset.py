@@ -6,7 +6,13 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from pipelines.augment import DRAWS_PER_EXAMPLE, WarpRanges, warp, warp_parameters
+from pipelines.augment import (
+    DRAWS_PER_EXAMPLE,
+    WarpRanges,
+    warp,
+    warp_parameters,
+    without_warp,
+)
 from pipelines.decode import CHANNELS, decode_and_resize
 from pipelines.errors import InputError
 from pipelines.example import parse_example
@@ -25,6 +31,8 @@ class InputOptions:
         image_size: Height and width of the images in pixels.
         batch_size: Examples in a batch, over all replicas.
         augmentation: Limits of the random warp, or None to train on the images as they are.
+        unwarped_epochs: The last epochs of a run in which images are only mirrored: the weights
+            settle on images as evaluation shows them.
         shuffle_buffer: Examples among which the next one is drawn. A buffer that holds the whole
             split shuffles perfectly; it holds decoded images, 27 kB each at 96x96.
         channels_first: Whether images come as (batch, 3, height, width).
@@ -36,6 +44,7 @@ class InputOptions:
     image_size: int = 96
     batch_size: int = 32
     augmentation: WarpRanges | None = dataclasses.field(default_factory=WarpRanges)
+    unwarped_epochs: int = 0
     shuffle_buffer: int = 16384
     channels_first: bool = False
     cache: bool = True
@@ -110,6 +119,7 @@ def train_batches(
         )
         # One row of draws for each position: whoever takes an example takes its row along.
         draws = tf.random.stateless_uniform([num_examples, DRAWS_PER_EXAMPLE], seed=seeds[1:])
+        draws = tf.where(epoch < epochs - options.unwarped_epochs, draws, without_warp(draws))
         positioned = tf.data.Dataset.zip(shuffled, tf.data.Dataset.from_tensor_slices(draws))
         done = tf.where(epoch == first_epoch, first_step * options.batch_size, 0)
         return positioned.skip(tf.cast(done, tf.int64)).batch(

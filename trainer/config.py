@@ -35,6 +35,12 @@ class TrainConfig:
         group=DATA,
         choices=("tutorial", "none"),
     )
+    unwarped_fraction: float = option(
+        0.2,
+        "Share of the epochs, the last ones, in which images are only mirrored: the weights settle "
+        "on images as evaluation shows them.",
+        group=DATA,
+    )
     shuffle_buffer: int = option(
         16384,
         "Decoded images among which the next training example is drawn; 27 kB each at 96x96.",
@@ -59,7 +65,7 @@ class TrainConfig:
         "result does not depend on their number.",
         group=MODEL,
     )
-    epochs: int = option(12, "Passes over the training split.", group=OPTIMISATION)
+    epochs: int = option(14, "Passes over the training split.", group=OPTIMISATION)
     batch_size: int = option(
         32, "Examples in a step, over all replicas together.", group=OPTIMISATION
     )
@@ -71,9 +77,9 @@ class TrainConfig:
         group=OPTIMISATION,
         choices=("constant", "cosine", "inverse_time"),
     )
-    warmup_epochs: float = option(
-        0.0,
-        "Epochs in which the learning rate rises linearly from 0 to its peak (cosine only).",
+    warmup_fraction: float = option(
+        0.07,
+        "Share of the steps in which the rate of --schedule=cosine first rises linearly from 0.",
         group=OPTIMISATION,
     )
     decay: float | None = option(
@@ -129,7 +135,6 @@ class TrainConfig:
             "seed": 0,
             "virtual_devices": 0,
             "l2": 0,
-            "warmup_epochs": 0,
             "input_threads": 1,
             "decay": 0,
         }
@@ -137,7 +142,12 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and not value >= least:
                 raise InputError(f"received --{name}={value}, expected at least {least}.")
-        for name in ("batch_norm_momentum", "label_smoothing"):
+        for name in (
+            "batch_norm_momentum",
+            "label_smoothing",
+            "unwarped_fraction",
+            "warmup_fraction",
+        ):
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise InputError(f"received --{name}={value}, expected at least 0 and below 1.")
@@ -152,21 +162,16 @@ class TrainConfig:
                 f"received --virtual_devices={self.virtual_devices} with --strategy=default, which "
                 "uses one device; add --strategy=mirrored."
             )
-        if self.warmup_epochs and self.schedule != "cosine":
-            raise InputError(
-                f"received --warmup_epochs={self.warmup_epochs} with --schedule={self.schedule}, "
-                "expected --schedule=cosine; drop one of the two."
-            )
-        if self.warmup_epochs >= self.epochs:
-            raise InputError(
-                f"received --warmup_epochs={self.warmup_epochs} with --epochs={self.epochs}, "
-                "expected fewer epochs of warm-up than of training."
-            )
         if self.decay is not None and self.schedule != "inverse_time":
             raise InputError(
                 f"received --decay={self.decay} with --schedule={self.schedule}, expected "
                 "--schedule=inverse_time; drop one of the two."
             )
+
+    @property
+    def unwarped_epochs(self) -> int:
+        """The last epochs in which images are only mirrored."""
+        return round(self.unwarped_fraction * self.epochs)
 
     def write(self, run_dir: Path) -> None:
         """Writes the config as `config.json` into `run_dir`."""

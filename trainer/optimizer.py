@@ -22,8 +22,9 @@ def _learning_rate(config: TrainConfig, steps_per_epoch: int):
     if config.schedule == "inverse_time":
         decay = config.learning_rate / config.epochs if config.decay is None else config.decay
         return schedules.InverseTimeDecay(config.learning_rate, decay_steps=1, decay_rate=decay)
-    warmup_steps = round(config.warmup_epochs * steps_per_epoch)
-    decay_steps = config.epochs * steps_per_epoch - warmup_steps
+    total_steps = config.epochs * steps_per_epoch
+    warmup_steps = round(config.warmup_fraction * total_steps)
+    decay_steps = total_steps - warmup_steps
     if not warmup_steps:
         return schedules.CosineDecay(config.learning_rate, decay_steps)
     return schedules.CosineDecay(

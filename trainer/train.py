@@ -93,6 +93,7 @@ def _input_options(config: TrainConfig) -> InputOptions:
         image_size=config.image_size,
         batch_size=config.batch_size,
         augmentation=WarpRanges() if config.augmentation == "tutorial" else None,
+        unwarped_epochs=config.unwarped_epochs,
         shuffle_buffer=config.shuffle_buffer,
         channels_first=channels_first,
         cache=config.cache == "memory",

@@ -179,3 +179,16 @@ def test_decoding_happens_once_with_the_cache(data_dir, manifest, monkeypatch):
         options = dataclasses.replace(MOVING, cache=cache, threads=1)
         collect(train_batches(data_dir, manifest, options, epochs=3, seed=0))
         assert calls.numpy() == expected, cache
+
+
+def test_the_last_epochs_are_only_mirrored(data_dir, manifest):
+    count = steps_per_epoch(manifest, MOVING) * MOVING.batch_size
+    options = dataclasses.replace(MOVING, unwarped_epochs=1)
+    images, _ = collect(train_batches(data_dir, manifest, options, epochs=3, seed=0))
+    warped, _ = collect(train_batches(data_dir, manifest, MOVING, epochs=3, seed=0))
+    stored, _ = stored_images(data_dir, manifest, "train")
+    np.testing.assert_array_equal(images[: 2 * count], warped[: 2 * count])
+    plain = distances(images[2 * count :], stored)
+    mirrored = distances(images[2 * count :], stored[:, :, ::-1])
+    assert np.minimum(plain, mirrored).max() < 1e-5
+    assert 0 < (mirrored < 1e-5).mean() < 1

@@ -25,8 +25,8 @@ from trainer.config import CONFIG_NAME, TrainConfig
         ({"label_smoothing": 1.0}, "received --label_smoothing=1.0"),
         ({"batch_norm_momentum": -0.1}, "received --batch_norm_momentum=-0.1"),
         ({"virtual_devices": 2}, "add --strategy=mirrored"),
-        ({"warmup_epochs": 1.0, "schedule": "constant"}, "expected --schedule=cosine"),
-        ({"warmup_epochs": 12.0, "epochs": 12}, "expected fewer epochs of warm-up"),
+        ({"unwarped_fraction": 1.0}, "received --unwarped_fraction=1.0"),
+        ({"warmup_fraction": -0.1}, "received --warmup_fraction=-0.1"),
         ({"decay": 0.1}, "expected --schedule=inverse_time"),
     ],
 )
@@ -61,5 +61,11 @@ def test_the_tutorials_recipe_is_the_tutorials():
         batch_norm_momentum=0.99,
         label_smoothing=0.0,
         augmentation="tutorial",
+        unwarped_fraction=0.0,
     )
     assert config == expected
+
+
+@pytest.mark.parametrize(("epochs", "unwarped"), [(1, 0), (2, 0), (5, 1), (14, 3), (50, 10)])
+def test_short_runs_have_fewer_unwarped_epochs(epochs, unwarped):
+    assert TrainConfig(epochs=epochs).unwarped_epochs == unwarped
