@@ -1,10 +1,12 @@
 """One training run, from a config to a finished run directory."""
 
+import contextlib
 import datetime
 import functools
 import math
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -55,7 +57,8 @@ def train(config: TrainConfig) -> Path:
     loop = _make_loop(config, strategy, len(manifest.class_names), steps)
     _print_head(config, manifest, loop, steps, run_dir)
     start = time.perf_counter()
-    records = _run_epochs(config, manifest, options, loop, steps, run_dir)
+    with _damage_named(config.data_dir):
+        records = _run_epochs(config, manifest, options, loop, steps, run_dir)
     train_seconds = time.perf_counter() - start
 
     _save_model(loop.model, run_dir)
@@ -178,6 +181,19 @@ def _run_epochs(
         print(f"epoch {epoch:{len(str(config.epochs))}}/{config.epochs}  {record}", flush=True)
     summaries.close()
     return records
+
+
+@contextlib.contextmanager
+def _damage_named(data_dir: str) -> Iterator[None]:
+    """Says which data are damaged; TensorFlow names an offset only."""
+    try:
+        yield
+    except tf.errors.DataLossError as error:
+        raise InputError(
+            f"received a damaged record from {data_dir} ({str(error).splitlines()[0]}), expected "
+            "shards as they were written; make them again with `python -m "
+            "pipelines.make_tfrecords --overwrite`."
+        ) from error
 
 
 def _show(bar: tqdm, config: TrainConfig, step: int, loss: float, accuracy: float) -> None:

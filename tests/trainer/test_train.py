@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -140,6 +141,17 @@ def test_a_run_is_never_overwritten(run_dir, data_dir):
     with pytest.raises(InputError, match="holds a run already"):
         train(TrainConfig(data_dir=str(data_dir), run_dir=str(run_dir), **SMALL))
     assert {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")} == before
+
+
+def test_a_damaged_shard_is_named(data_dir, tmp_path):
+    damaged = tmp_path / "data"
+    shutil.copytree(data_dir, damaged)
+    shard = damaged / load_manifest(damaged).splits["train"].shards[0].name
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(InputError, match=f"received a damaged record from {damaged}.*--overwrite"):
+        train(TrainConfig(data_dir=str(damaged), run_dir=str(tmp_path / "run"), **SMALL))
 
 
 def test_channels_first_without_a_gpu_is_refused(data_dir, tmp_path, monkeypatch):
