@@ -51,10 +51,10 @@ def take_steps(loop, dataset, steps):
 
 def test_steps_equal_those_of_fit():
     dataset = random_batches(3)
-    loop = make_loop(l2=0.01, smoothing=0.1)
+    loop = make_loop(l2=1.0, smoothing=0.1)
     take_steps(loop, dataset, 3)
 
-    reference = make_loop(l2=0.01)
+    reference = make_loop(l2=1.0)
     reference.model.compile(
         reference.optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=0.1)
     )
@@ -85,7 +85,7 @@ def test_model_and_data_sets_are_what_fit_takes(data_dir):
 
 
 def test_two_replicas_take_the_steps_of_one():
-    one, two = make_loop(1), make_loop(2)
+    one, two = make_loop(1, l2=1.0), make_loop(2, l2=1.0)
     for got, expected in zip(two.model.get_weights(), one.model.get_weights(), strict=True):
         np.testing.assert_array_equal(got, expected)
     metrics = [take_steps(loop, random_batches(4), 4) for loop in (one, two)]
