@@ -2,10 +2,12 @@
 
 from pipelines import command_line, quiet_tensorflow
 from trainer.config import TrainConfig
+from trainer.memory import keep_freed_memory
 
 
 def main(config: TrainConfig) -> None:
     """Trains as `config` says; TensorFlow is imported only here, after the flags are checked."""
+    keep_freed_memory()
     quiet_tensorflow.import_tensorflow()
     from trainer.train import train
 
