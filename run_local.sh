@@ -25,13 +25,16 @@ install() {
   fi
   if [[ ! -x $python ]]; then
     local base=${PYTHON:-python3}
-    "$base" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || {
-      echo "run_local.sh: received $base ($("$base" --version 2>&1)), expected Python 3.10 or later;" \
+    "$base" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null || {
+      echo "run_local.sh: received $base ($("$base" --version 2>&1)), expected Python 3.10 to 3.13;" \
         "set PYTHON=/path/to/python3.x." >&2
       exit 1
     }
     say "making a virtual environment with $("$base" --version)"
-    "$base" -m venv "$venv"
+    "$base" -m venv "$venv" || {
+      rm -rf "$venv"
+      exit 1
+    }
   fi
   say "installing the project and its packages (once; some minutes)"
   "$python" -m pip install --quiet --disable-pip-version-check \
@@ -39,10 +42,29 @@ install() {
   printf '%s' "$wanted" >"$stamp"
 }
 
+# Answers a typo in the trainer's flags before any download or conversion.
+check_flags() {
+  "$python" - "$@" <<'EOF' || exit 2
+import sys
+
+from absl import flags
+
+from pipelines.command_line import define_flags, parse_config
+from pipelines.errors import InputError
+from trainer.config import TrainConfig
+
+try:
+    parse_config(TrainConfig, define_flags(TrainConfig), ["trainer.main", *sys.argv[1:]])
+except (flags.Error, InputError) as error:
+    sys.exit(f"run_local.sh: {error} (`python -m trainer.main --help` lists the flags.)")
+EOF
+}
+
 # The name under which a source's shards are kept: its own, without folders and endings.
 name_of() {
-  local name
-  name=$(basename "$1")
+  local name=$1
+  [[ ! -d $1 ]] || name=$(cd "$1" && pwd)
+  name=$(basename "$name")
   name=${name%.gz} name=${name%.tgz} name=${name%.tar} name=${name%.zip}
   printf '%s' "${name//[^A-Za-z0-9_.-]/_}"
 }
@@ -50,8 +72,13 @@ name_of() {
 convert_and_train() {
   local source=$1 data=$here/data/$(name_of "$1")
   shift
+  check_flags "$@"
   say "converting '$source' to shards in '$data'"
-  "$python" -m pipelines.make_tfrecords --source="$source" --output_dir="$data"
+  "$python" -m pipelines.make_tfrecords --source="$source" --output_dir="$data" || {
+    local status=$?
+    [[ ! -d $data ]] || say "if '$data' is out of date, remove it and run this again"
+    exit "$status"
+  }
   say "training StridedNet"
   "$python" -m trainer.main --strategy=mirrored --data_dir="$data" \
     --run_dir="$here/runs/$(basename "$data")-$(date +%Y%m%d-%H%M%S)" "$@"

@@ -135,8 +135,8 @@ def check_shards(data_dir: str | os.PathLike[str], manifest: Manifest) -> None:
             if received != f"{shard.num_bytes} bytes":
                 raise InputError(
                     f"received the shard {str(path)!r} with {received}, expected "
-                    f"{shard.num_bytes} bytes as its manifest says; copy the set again or make it "
-                    "again with `python -m pipelines.make_tfrecords --overwrite`."
+                    f"{shard.num_bytes} bytes as its manifest says; copy the set again, or make it "
+                    "again from its source with the same flags and --overwrite."
                 )
     labels = Path(data_dir, LABELS_NAME)
     if labels.is_file():

@@ -41,7 +41,11 @@ def split_files(
     def divide(indices: list[int], size: float | int) -> list[list[int]]:
         ordered = sorted(indices, key=file_names.__getitem__)
         labels = [class_names[index] for index in ordered]
-        return train_test_split(ordered, test_size=size, stratify=labels, random_state=seed)
+        try:
+            return train_test_split(ordered, test_size=size, stratify=labels, random_state=seed)
+        except ValueError as error:  # a part with fewer images than there are classes
+            count, class_name = min((count, name) for name, count in Counter(class_names).items())
+            raise _too_few(class_name, count, count + 1, "one in every part") from error
 
     train, test = divide(list(range(len(file_names))), test_fraction)
     parts = {"train": train, "test": test}

@@ -32,11 +32,12 @@ def staged_directory(destination: Path, replace: bool = False) -> Iterator[Path]
     """
     made_parents = [parent for parent in destination.parents if not parent.exists()]
     stage = destination.with_name(f".{destination.name}.tmp-{os.getpid()}")
-    finished = False
+    made = finished = False
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         _clear_leftovers(destination)
         stage.mkdir()
+        made = True
         with _locked(stage):
             yield stage
             _put_in_place(stage, destination, replace)
@@ -48,8 +49,9 @@ def staged_directory(destination: Path, replace: bool = False) -> Iterator[Path]
             "some or choose another --output_dir."
         ) from error
     finally:
-        if not finished:
+        if made and not finished:
             shutil.rmtree(stage, ignore_errors=True)
+        if not finished:
             for parent in made_parents:
                 with contextlib.suppress(OSError):  # somebody else uses it by now
                     parent.rmdir()

@@ -27,7 +27,7 @@ class TrainConfig:
         group=DATA,
     )
     classes: tuple[str, ...] = option(
-        (), "If given, the class names that the data must have, in label order.", group=DATA
+        (), "If given, the class names that the data must have.", group=DATA
     )
     augmentation: str = option(
         "tutorial",
@@ -151,6 +151,8 @@ class TrainConfig:
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise InputError(f"received --{name}={value}, expected at least 0 and below 1.")
+        if self.seed >= 2**32:
+            raise InputError(f"received --seed={self.seed}, expected less than 2**32.")
         if not 0 < self.learning_rate < float("inf"):
             raise InputError(
                 f"received --learning_rate={self.learning_rate}, expected a finite number above 0."

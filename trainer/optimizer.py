@@ -23,7 +23,7 @@ def _learning_rate(config: TrainConfig, steps_per_epoch: int):
         decay = config.learning_rate / config.epochs if config.decay is None else config.decay
         return schedules.InverseTimeDecay(config.learning_rate, decay_steps=1, decay_rate=decay)
     total_steps = config.epochs * steps_per_epoch
-    warmup_steps = round(config.warmup_fraction * total_steps)
+    warmup_steps = min(round(config.warmup_fraction * total_steps), total_steps - 1)
     decay_steps = total_steps - warmup_steps
     if not warmup_steps:
         return schedules.CosineDecay(config.learning_rate, decay_steps)

@@ -17,7 +17,7 @@ def choose_policy(name: str) -> str:
     """
     if name != "auto":
         return name
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if gpus:
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
         capabilities = [detail.get("compute_capability", (0, 0)) for detail in details]

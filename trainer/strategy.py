@@ -46,6 +46,8 @@ def _split_cpu(count: int) -> list[str]:
     cpu = tf.config.list_physical_devices("CPU")[0]
     wanted = [tf.config.LogicalDeviceConfiguration()] * count
     try:
+        # Or else everything that asks for GPUs, the choice of the precision first, would find some.
+        tf.config.set_visible_devices([], "GPU")
         tf.config.set_logical_device_configuration(cpu, wanted)
     except RuntimeError as error:
         # TensorFlow has started already: its devices can no longer be changed, only reused.

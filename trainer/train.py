@@ -1,6 +1,7 @@
 """One training run, from a config to a finished run directory."""
 
 import contextlib
+import dataclasses
 import datetime
 import functools
 import math
@@ -46,6 +47,7 @@ def train(config: TrainConfig) -> Path:
         InputError: for data, devices or a run directory that do not fit the config, before any
             training; or when loss or weights stop being finite numbers.
     """
+    config = dataclasses.replace(config, data_dir=str(Path(config.data_dir).expanduser()))
     manifest = _checked_manifest(config)
     strategy = make_strategy(config.strategy, config.virtual_devices)
     check_batch_size(config.batch_size, strategy)
@@ -62,10 +64,11 @@ def train(config: TrainConfig) -> Path:
     train_seconds = time.perf_counter() - start
 
     _save_model(loop.model, run_dir)
-    report = _test_report(config, manifest, options, loop, records, train_seconds)
     history.write_csv(run_dir / HISTORY_NAME, records)
     title = f"StridedNet on {_data_name(manifest)}"
     history.write_plot(run_dir / PLOT_NAME, records, title, _eval_split(manifest))
+    with _damage_named(config.data_dir):
+        report = _test_report(config, manifest, options, loop, records, train_seconds)
     report.write(run_dir)
     _print_foot(report, run_dir)
     return run_dir
@@ -74,10 +77,10 @@ def train(config: TrainConfig) -> Path:
 def _checked_manifest(config: TrainConfig) -> Manifest:
     manifest = load_manifest(config.data_dir)
     check_shards(config.data_dir, manifest)
-    if config.classes and config.classes != manifest.class_names:
+    if config.classes and tuple(sorted(config.classes)) != manifest.class_names:
         raise InputError(
             f"received --classes={','.join(config.classes)}, but {config.data_dir} holds "
-            f"{','.join(manifest.class_names)}; expected the same names in the same order: use "
+            f"{','.join(manifest.class_names)}; expected the same names: use "
             "another --data_dir, or convert the images with these --classes."
         )
     return manifest
@@ -85,7 +88,7 @@ def _checked_manifest(config: TrainConfig) -> Manifest:
 
 def _input_options(config: TrainConfig) -> InputOptions:
     channels_first = keras.config.image_data_format() == "channels_first"
-    if channels_first and not tf.config.list_physical_devices("GPU"):
+    if channels_first and not tf.config.get_visible_devices("GPU"):
         raise InputError(
             "received Keras' image data format channels_first, expected channels_last, since "
             "TensorFlow's convolutions need a GPU for the former; change image_data_format in "
@@ -107,7 +110,7 @@ def _input_options(config: TrainConfig) -> InputOptions:
 def _new_run_dir(config: TrainConfig, manifest: Manifest) -> Path:
     """Makes the run directory; one that holds anything is somebody's run and stays as it is."""
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    run_dir = Path(config.run_dir or f"runs/{manifest.name}-{now}")
+    run_dir = Path(config.run_dir or f"runs/{manifest.name}-{now}").expanduser()
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
         occupied = any(run_dir.iterdir())
@@ -191,8 +194,8 @@ def _damage_named(data_dir: str) -> Iterator[None]:
     except tf.errors.DataLossError as error:
         raise InputError(
             f"received a damaged record from {data_dir} ({str(error).splitlines()[0]}), expected "
-            "shards as they were written; make them again with `python -m "
-            "pipelines.make_tfrecords --overwrite`."
+            "shards as they were written; copy the set again, or make it again from its source "
+            "with the same flags and --overwrite."
         ) from error
 
 
@@ -255,7 +258,7 @@ def _print_head(
 ) -> None:
     sizes = ", ".join(f"{split.num_examples} {name}" for name, split in manifest.splits.items())
     replicas = loop.strategy.num_replicas_in_sync
-    devices = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    devices = "GPU" if tf.config.get_visible_devices("GPU") else "CPU"
     print(f"data      {_data_name(manifest)}: {sizes}; {', '.join(manifest.class_names)}")
     print(f"model     StridedNet, {loop.model.count_params():,} parameters")
     print(

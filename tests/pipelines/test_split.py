@@ -80,3 +80,9 @@ def test_every_class_is_in_every_part_or_it_is_an_error():
                 continue
             for indices in parts.values():
                 assert {classes[index] for index in indices} == {"a", "b", "c"}
+
+
+def test_parts_smaller_than_the_number_of_classes_are_refused():
+    # Both shares are rounded up, which leaves one image for the training of two classes.
+    with pytest.raises(InputError, match="received 5 images of the class 'b'.*one in every part"):
+        check_class_counts({"a": 6, "b": 5}, 0.3, 0.46, 0)

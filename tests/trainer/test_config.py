@@ -19,6 +19,7 @@ from trainer.config import CONFIG_NAME, TrainConfig
         ({"batch_size": 0}, "received --batch_size=0"),
         ({"image_size": 6}, "received --image_size=6, expected at least 7"),
         ({"seed": -1}, "received --seed=-1"),
+        ({"seed": 2**32}, "received --seed=4294967296, expected less than 2**32"),
         ({"l2": math.nan}, "received --l2=nan"),
         ({"learning_rate": 0.0}, "received --learning_rate=0.0"),
         ({"learning_rate": math.inf}, "received --learning_rate=inf"),

@@ -35,6 +35,11 @@ def test_warmup_rises_linearly_and_then_the_cosine_starts(step, share):
     assert rate(step, warmup_fraction=0.25) == pytest.approx(0.01 * share, abs=1e-8)
 
 
+def test_a_warmup_of_nearly_all_steps_leaves_one_to_fall():
+    assert rate(39, warmup_fraction=0.999) == pytest.approx(0.01)
+    assert rate(40, warmup_fraction=0.999) == pytest.approx(0, abs=1e-8)
+
+
 @pytest.mark.parametrize("step", [0, 100, 2600])
 def test_inverse_time_is_the_tutorials_decay(step):
     got = rate(step, schedule="inverse_time", epochs=50, learning_rate=1e-4)

@@ -22,7 +22,7 @@ def test_a_named_policy_is_taken_as_it_is():
 )
 def test_auto(monkeypatch, capabilities, flags, policy):
     details = {f"GPU:{i}": {"compute_capability": c} for i, c in enumerate(capabilities)}
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(details))
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: list(details))
     monkeypatch.setattr(tf.config.experimental, "get_device_details", details.get)
     monkeypatch.setattr(precision, "_cpu_flags", lambda: flags)
     assert precision.choose_policy("auto") == policy
