@@ -137,7 +137,12 @@ def test_another_keras_backend_is_refused(command, monkeypatch):
 @pytest.mark.parametrize(("signal_number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals(command, signal_number, status):
     process = subprocess.Popen(
-        [*command, "--act=wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--act=wait"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background of a shell ignores SIGINT, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     process.stdout.readline()
     process.send_signal(signal_number)
