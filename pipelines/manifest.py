@@ -8,16 +8,18 @@ import dataclasses
 import hashlib
 import json
 import os
-from pathlib import Path
 from typing import Any
+
+from etils import epath
 
 from pipelines.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST_NAME = "manifest.json"
 LABELS_NAME = "label.labels.txt"  # where TensorFlow Datasets keeps the names of the feature 'label'
-ENCODING = "jpeg"  # encoded bytes: JPEG for most sets; PNG passes, and decodes the same way
-IMAGE_SHAPE = (None, None, 3)
+# 'jpeg': encoded bytes, JPEG for most sets (PNG passes, and decodes the same way).
+# 'raw': the pixels, uint8, row by row, of the shape that the manifest gives.
+ENCODINGS = ("jpeg", "raw")
 
 _MAKE_ONE = "make one with `python -m pipelines.make_tfrecords --output_dir={}`."
 
@@ -60,13 +62,17 @@ class Manifest:
         name: The data set's name, a valid name for TensorFlow Datasets.
         class_names: In label order, which is their sorted order.
         splits: 'train', 'test' and, where asked for, 'validation'.
-        encoding: 'jpeg': the records hold encoded bytes as in the source.
+        encoding: What the records hold, one of `ENCODINGS`.
         image_shape: Height, width, channels; None where it differs from image to image.
         source: 'kind', 'name', 'num_images', 'fingerprint' (of names, classes and bytes of the
             chosen files) and 'ignored_files' (reason -> count).
         settings: All the choices that decide the content.
         rejected: Files left out under `--on_bad_image=skip`, by name.
         normalised: Why images were re-encoded -> how many.
+        remarks: What else was found in accepted images, as a format that is not their name's ->
+            how many.
+        duplicates: Groups of near-identical images, by name, that `--group_duplicates` found.
+        metadata: Name of each file that TensorFlow Datasets wants -> its SHA-256.
     """
 
     schema_version: int
@@ -79,20 +85,34 @@ class Manifest:
     settings: dict[str, Any]
     rejected: tuple[Rejected, ...]
     normalised: dict[str, int]
+    remarks: dict[str, int]
+    duplicates: tuple[tuple[str, ...], ...]
+    metadata: dict[str, str]
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the class names and the shards' hashes: names the data, not the place."""
         shards = {name: [shard.sha256 for shard in s.shards] for name, s in self.splits.items()}
         document = {"class_names": self.class_names, "splits": shards}
-        canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return _sha256_of(document)
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    """The content of `manifest.json`, the same bytes for the same manifest.
+
+    Its last entry, `checksum`, is the SHA-256 of all the others: a set is found damaged also where
+    the damage is in what it says of itself.
+    """
+    document = dataclasses.asdict(manifest)
+    document["checksum"] = _sha256_of(document)
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    # A file name's bytes that are no UTF-8 become JSON escapes, such as \udcff, and come back.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def write_manifest(directory: str | os.PathLike[str], manifest: Manifest) -> None:
-    """Writes `manifest.json` into `directory`, the same bytes for the same manifest."""
-    text = json.dumps(dataclasses.asdict(manifest), indent=2, ensure_ascii=False) + "\n"
-    Path(directory, MANIFEST_NAME).write_text(text, encoding="utf-8")
+    """Writes `manifest.json` into `directory`."""
+    epath.Path(directory, MANIFEST_NAME).write_bytes(manifest_bytes(manifest))
 
 
 def load_manifest(data_dir: str | os.PathLike[str]) -> Manifest:
@@ -102,7 +122,7 @@ def load_manifest(data_dir: str | os.PathLike[str]) -> Manifest:
         InputError: when there is no such directory or no manifest in it, or when the manifest is
             unreadable, of another schema version, incomplete, or contradicts itself.
     """
-    path = Path(data_dir, MANIFEST_NAME)
+    path = epath.Path(data_dir, MANIFEST_NAME)
     if not path.parent.is_dir():
         raise InputError(
             f"received the data directory {str(data_dir)!r}, which does not exist, expected a "
@@ -115,7 +135,7 @@ def load_manifest(data_dir: str | os.PathLike[str]) -> Manifest:
         )
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, f"cannot be read ({error})") from error
     return _parse(path, document)
 
@@ -130,15 +150,15 @@ def check_shards(data_dir: str | os.PathLike[str], manifest: Manifest) -> None:
     """
     for split in manifest.splits.values():
         for shard in split.shards:
-            path = Path(data_dir, shard.name)
-            received = f"{path.stat().st_size} bytes" if path.is_file() else "no such file"
+            path = epath.Path(data_dir, shard.name)
+            received = f"{_num_bytes(path)} bytes" if path.is_file() else "no such file"
             if received != f"{shard.num_bytes} bytes":
                 raise InputError(
                     f"received the shard {str(path)!r} with {received}, expected "
                     f"{shard.num_bytes} bytes as its manifest says; copy the set again, or make it "
                     "again from its source with the same flags and --overwrite."
                 )
-    labels = Path(data_dir, LABELS_NAME)
+    labels = epath.Path(data_dir, LABELS_NAME)
     if labels.is_file():
         names = tuple(labels.read_text(encoding="utf-8").splitlines())
         if names != manifest.class_names:
@@ -149,20 +169,30 @@ def check_shards(data_dir: str | os.PathLike[str], manifest: Manifest) -> None:
             )
 
 
-def _parse(path: Path, document: Any) -> Manifest:
+def _num_bytes(path: epath.Path) -> int:
+    with path.open("rb") as stream:  # `path.stat` would fail where the owner has no name
+        return stream.seek(0, os.SEEK_END)
+
+
+def _parse(path: epath.Path, document: Any) -> Manifest:
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
         raise InputError(
             f"received {str(path)!r} with schema version {version!r}, expected {SCHEMA_VERSION}; "
-            f"remove this set and {_MAKE_ONE.format(path.parent)}"
+            + ("update this program, or " if newer else "")
+            + f"remove this set and {_MAKE_ONE.format(path.parent)}"
         )
+    checksum = document.pop("checksum", None)
     try:
         manifest = _manifest_from(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         missing = (
             f"lacks the field {error}" if isinstance(error, KeyError) else f"is not one: {error}"
         )
         raise _damaged(path, missing) from error
+    if checksum != _sha256_of(document):
+        raise _damaged(path, "does not agree with its own checksum")
     return manifest
 
 
@@ -171,6 +201,7 @@ def _manifest_from(document: dict[str, Any]) -> Manifest:
     values["splits"] = {name: _split_from(split) for name, split in document["splits"].items()}
     values["class_names"] = tuple(document["class_names"])
     values["image_shape"] = tuple(document["image_shape"])
+    values["duplicates"] = tuple(tuple(group) for group in document["duplicates"])
     values["rejected"] = tuple(
         Rejected(entry["file_name"], entry["reason"]) for entry in document["rejected"]
     )
@@ -203,7 +234,12 @@ def _shard_from(document: dict[str, Any]) -> Shard:
     )
 
 
-def _damaged(path: Path, problem: str) -> InputError:
+def _sha256_of(document: dict[str, Any]) -> str:
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _damaged(path: epath.Path, problem: str) -> InputError:
     return InputError(
         f"received {str(path)!r}, which {problem}, expected a manifest as make_tfrecords writes "
         f"it; copy the set again, or remove it and {_MAKE_ONE.format(path.parent)}"

@@ -9,6 +9,7 @@ from pipelines.errors import InputError
 from pipelines.manifest import (
     LABELS_NAME,
     MANIFEST_NAME,
+    SCHEMA_VERSION,
     Manifest,
     Rejected,
     Shard,
@@ -22,7 +23,7 @@ from pipelines.manifest import (
 @pytest.fixture
 def manifest() -> Manifest:
     return Manifest(
-        schema_version=1,
+        schema_version=SCHEMA_VERSION,
         name="pets",
         class_names=("cats", "dögs"),
         splits={
@@ -33,8 +34,11 @@ def manifest() -> Manifest:
         image_shape=(None, None, 3),
         source={"kind": "folder", "num_images": 6},
         settings={"seed": 0},
-        rejected=(Rejected("cats/7.jpg", "empty file"),),
+        rejected=(Rejected("cats/7\udcff\n.jpg", "empty file"),),
         normalised={"GIF file": 1},
+        remarks={"PNG under .jpg": 1},
+        duplicates=(("cats/1.jpg", "cats/ü.jpg"),),
+        metadata={"features.json": "cc"},
     )
 
 
@@ -92,8 +96,14 @@ def _edited(manifest: Manifest, directory: Path, **changes: object) -> Path:
 
 
 def test_other_schema_version(manifest: Manifest, tmp_path: Path):
-    with pytest.raises(InputError, match="schema version 2, expected 1"):
-        load_manifest(_edited(manifest, tmp_path, schema_version=2))
+    newer = SCHEMA_VERSION + 1
+    with pytest.raises(InputError, match=f"version {newer}, expected {SCHEMA_VERSION}; update"):
+        load_manifest(_edited(manifest, tmp_path, schema_version=newer))
+
+
+def test_a_changed_entry_does_not_agree_with_the_checksum(manifest: Manifest, tmp_path: Path):
+    with pytest.raises(InputError, match="does not agree with its own checksum"):
+        load_manifest(_edited(manifest, tmp_path, normalised={"GIF file": 2}))
 
 
 @pytest.mark.parametrize(

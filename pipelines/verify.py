@@ -1,0 +1,75 @@
+"""Re-reads a finished set and says everything that is wrong with it.
+
+Every byte is held against the manifest, and every record is read. Whatever is missing, cut, changed
+or added is listed, with the file and the number of the record, from 0.
+"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+
+from pipelines.command_line import option, run
+from pipelines.errors import InputError
+from pipelines.output_file import check_output_file, write_output_file
+from pipelines.shard_check import Problem
+from pipelines.verification import Verification, verify
+
+
+@dataclasses.dataclass(frozen=True)
+class VerifyConfig:
+    """The command's flags, checked."""
+
+    data_dir: str = option("data/tfrecords", "The finished set.", group="Input")
+    json: str | None = option(
+        None, "File that the findings are written to as JSON, outside the set.", group="Output"
+    )
+
+
+def main(config: VerifyConfig) -> None:
+    """Verifies one set and prints what was found."""
+    if config.json:
+        check_output_file("--json", config.json, config.data_dir)
+    found = verify(config.data_dir)
+    if found.problems:
+        print(_table(found.problems), flush=True)
+    elif found.manifest:
+        print(
+            f"{found.manifest.name} in {config.data_dir}: {found.num_shards} shards, "
+            f"{found.num_records:,} records, {found.num_bytes / 1e6:.1f} MB: all as written."
+        )
+    if config.json:
+        _write_json(config.json, config.data_dir, found)
+    if found.problems:
+        count = len(found.problems)
+        raise InputError(
+            f"received {config.data_dir!r} with {count} problem{'s' if count > 1 else ''}, "
+            "expected a set as it was written; copy the set again or make it again with "
+            "--overwrite."
+        )
+
+
+def _table(problems: Sequence[Problem]) -> str:
+    rows = [("file", "record", "problem")]
+    for problem in problems:
+        # A file that does not belong here may have any name.
+        name = problem.file if problem.file.isprintable() else repr(problem.file)
+        record = "-" if problem.record is None else str(problem.record)
+        rows.append((name, record, " ".join(problem.problem.split())))
+    width = max(len(row[0]) for row in rows)
+    return "\n".join(f"{name:{width}}  {record:>6}  {text}" for name, record, text in rows)
+
+
+def _write_json(path: str, data_dir: str, found: Verification) -> None:
+    document = {
+        "data_dir": data_dir,
+        "name": found.manifest.name if found.manifest else None,
+        "shards": found.num_shards,
+        "records": found.num_records,
+        "bytes": found.num_bytes,
+        "problems": [dataclasses.asdict(problem) for problem in found.problems],
+    }
+    write_output_file("--json", path, (json.dumps(document, indent=2) + "\n").encode())
+
+
+if __name__ == "__main__":
+    run(main, VerifyConfig)
