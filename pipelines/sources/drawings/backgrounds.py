@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from pipelines.drawings.pen import WHITE, Pen, hsv, mix, pick
+from pipelines.sources.drawings.pen import WHITE, Pen, hsv, mix, pick
 
 Extent = tuple[float, float]  # half the width and half the height of the scene
 

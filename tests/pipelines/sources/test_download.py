@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from pipelines import sources
-from pipelines.download import RemoteArchive, download
 from pipelines.errors import InputError
 from pipelines.sources import STUDY_CLASSES, open_source
+from pipelines.sources.download import RemoteArchive, download
 
 
 @pytest.fixture

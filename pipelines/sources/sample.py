@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from pipelines.drawings.airplane import draw_airplane
-from pipelines.drawings.backgrounds import BACKGROUNDS, gradient
-from pipelines.drawings.face import draw_face
-from pipelines.drawings.leopard import draw_leopard
-from pipelines.drawings.motorbike import draw_motorbike
-from pipelines.drawings.pen import Pen, pick, placement
+from pipelines.sources.drawings.airplane import draw_airplane
+from pipelines.sources.drawings.backgrounds import BACKGROUNDS, gradient
+from pipelines.sources.drawings.face import draw_face
+from pipelines.sources.drawings.leopard import draw_leopard
+from pipelines.sources.drawings.motorbike import draw_motorbike
+from pipelines.sources.drawings.pen import Pen, pick, placement
 
 
 class Subject(NamedTuple):

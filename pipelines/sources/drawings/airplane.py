@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from pipelines.drawings.pen import BLACK, SHADOW, STEEL, WHITE, Colour, Pen, hsv, mix, pick
+from pipelines.sources.drawings.pen import BLACK, SHADOW, STEEL, WHITE, Colour, Pen, hsv, mix, pick
 
 
 @dataclasses.dataclass(frozen=True)

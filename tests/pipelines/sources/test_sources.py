@@ -1,9 +1,10 @@
 import io
 import os
+import pickle
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def _read(source_path: Path, **options: object) -> Members:
     images = list(source.images())
     assert all(image.file_name.split("/")[0] == image.class_name for image in images)
     assert source.num_images == len(images)
-    return {image.file_name: image.data for image in images}
+    return {image.file_name: image.read() for image in images}
 
 
 def test_a_folder_gives_every_image_with_its_bytes(image_folder: Path):
@@ -73,7 +74,8 @@ def test_a_folder_gives_every_image_with_its_bytes(image_folder: Path):
     assert source.class_counts == {"circles": 8, "lines": 8, "squares": 8}
     assert (source.kind, source.dataset_name) == ("folder", "shapes")
     assert _read(image_folder) == _members(image_folder)
-    assert list(source.images()) == list(source.images())
+    first, second = ([image[:2] for image in source.images()] for _ in range(2))
+    assert first == second
 
 
 @pytest.mark.parametrize("packed", PACKERS)
@@ -97,6 +99,7 @@ def test_backslashes_of_windows_zips(image_folder: Path, tmp_path: Path):
         for name, data in _members(image_folder).items():
             info = zipfile.ZipInfo("x")
             info.filename = "shapes\\" + name.replace("/", "\\")
+            info.create_system = 0  # MS-DOS, which Windows calls itself
             archive.writestr(info, data)
     assert _read(path) == _members(image_folder)
 
@@ -113,7 +116,7 @@ def study_folder(tmp_path: Path) -> Path:
 def test_the_studys_four_are_the_default_and_never_faces_easy(study_folder: Path):
     source = open_source(str(study_folder))
     assert source.class_names == ("Faces", "Leopards", "Motorbikes", "airplanes")
-    assert {image.data for image in source.images()} == {name.encode() for name in STUDY_CLASSES}
+    assert {image.read() for image in source.images()} == {name.encode() for name in STUDY_CLASSES}
     assert source.dataset_name == "caltech4"
 
 
@@ -143,6 +146,9 @@ def test_what_is_no_image_is_ignored_and_counted(image_folder: Path, tmp_path: P
     images = _members(image_folder)
     extras = {
         "circles/tmp": b"",
+        "circles/TMP/image_0000.jpg": b"",
+        "Tmp/cats/image_0000.jpg": b"",
+        "lines/tmp.txt": b"",
         "circles/Thumbs.db": b"",
         "lines/.DS_Store": b"",
         "__MACOSX/circles/._image_0000.jpg": b"",
@@ -150,9 +156,13 @@ def test_what_is_no_image_is_ignored_and_counted(image_folder: Path, tmp_path: P
         "preview.JPG": b"",
     }
     counts = {
-        "file of the operating system": 4,
+        "file of Windows (Thumbs.db)": 1,
+        "file of macOS (.DS_Store)": 1,
+        "file of macOS (__MACOSX)": 1,
+        "hidden file": 1,
         "image outside the class folders": 1,
         "no image by its name": 1,
+        "temporary file (tmp)": 3,
     }
     for name, data in extras.items():
         (image_folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -212,7 +222,7 @@ def test_a_class_that_is_not_there(image_folder: Path):
 
 def test_an_empty_class(image_folder: Path):
     (image_folder / "zebras").mkdir()
-    assert "no image in the class folder 'zebras'" in _error(image_folder)
+    assert "no image of the class 'zebras'" in _error(image_folder)
     assert set(open_source(str(image_folder), ("circles", "lines")).class_names)
 
 
@@ -243,9 +253,90 @@ def test_the_same_member_twice(image_folder: Path, tmp_path: Path):
     assert "two members 'lines/image_0001.jpg'" in _error(path)
 
 
-def test_a_name_that_no_file_of_labels_can_hold(image_folder: Path):
-    (image_folder / "lines").rename(image_folder / "li\nnes")
-    assert r"li\nnes" in _error(image_folder)
+@pytest.mark.parametrize("name", ["li\nnes", " lines", "lines\u2028", os.fsdecode(b"li\xffnes")])
+def test_a_class_name_that_no_file_of_labels_can_hold(name: str, image_folder: Path):
+    (image_folder / "lines").rename(image_folder / name)
+    assert f"class name {name!r}" in _error(image_folder)
+    assert open_source(str(image_folder), ("circles", "squares")).num_images == 16
+
+
+UNUSUAL_NAMES = (
+    "with blanks .jpg",
+    "line\nbreak.jpg",
+    "back\\slash.jpg",
+    "\u00e9.jpg",
+    "e\u0301.jpg",  # the same to the eye, another file
+    "\u200b\U0001f600.jpg",
+    os.fsdecode(b"\xff\xe9.jpg"),
+)
+
+
+@pytest.fixture
+def unusual_folder(image_folder: Path) -> Path:
+    for number, name in enumerate(UNUSUAL_NAMES):
+        (image_folder / "lines" / name).write_bytes(b"%d" % number)
+    return image_folder
+
+
+def _assert_unusual(read: Members, names: Sequence[str]) -> None:
+    assert {name: read[f"lines/{name}"] for name in names} == {
+        name: b"%d" % UNUSUAL_NAMES.index(name) for name in names
+    }
+    assert len(read) == 24 + len(names)
+
+
+def test_unusual_names_in_a_folder(unusual_folder: Path):
+    _assert_unusual(_read(unusual_folder), UNUSUAL_NAMES)
+
+
+@pytest.mark.parametrize("tar_format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_unusual_names_in_a_tar(tar_format: int, unusual_folder: Path, tmp_path: Path):
+    with tarfile.open(tmp_path / "set.tar", "w", format=tar_format) as archive:
+        archive.add(unusual_folder, "shapes")
+    _assert_unusual(_read(tmp_path / "set.tar"), UNUSUAL_NAMES)
+
+
+def test_unusual_names_in_a_zip(unusual_folder: Path, tmp_path: Path):
+    members = _members(unusual_folder)
+    del members[f"lines/{UNUSUAL_NAMES[-1]}"]  # a zip names its members in characters
+    path = _zip(tmp_path / "set.zip", members)
+    _assert_unusual(_read(path), UNUSUAL_NAMES[:-1])
+    path.write_bytes(_without_utf8_flags(path.read_bytes()))  # as macOS writes them
+    _assert_unusual(_read(path), UNUSUAL_NAMES[:-1])
+
+
+def test_names_of_a_zip_from_an_old_windows(image_folder: Path, tmp_path: Path):
+    members = {**_members(image_folder), "lines/caf\u00e9.jpg": b""}
+    path = _zip(tmp_path / "set.zip", members)
+    data = path.read_bytes().replace("caf\u00e9.".encode(), b"caf\x82..")  # code page 437
+    path.write_bytes(_without_utf8_flags(data))
+    assert "lines/caf\u00e9..jpg" in _read(path)
+
+
+def test_a_zip_whose_names_are_not_what_it_says(image_folder: Path, tmp_path: Path):
+    path = _zip(tmp_path / "set.zip", {**_members(image_folder), "lines/caf\u00e9.jpg": b""})
+    path.write_bytes(path.read_bytes().replace("\u00e9".encode(), b"\xff\xff"))
+    assert "cannot be read to its end" in _error(path)
+
+
+def _without_utf8_flags(data: bytes) -> bytes:
+    changed = bytearray(data)
+    for signature, flags_at in ((b"PK\x03\x04", 7), (b"PK\x01\x02", 9)):
+        start = 0
+        while (start := changed.find(signature, start)) >= 0:
+            changed[start + flags_at] &= ~0x08
+            start += 4
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("pack", [lambda path, members: path, *PACKERS.values()])
+def test_images_can_be_read_in_another_process(
+    pack: Callable[..., Path], image_folder: Path, tmp_path: Path
+):
+    path = pack(tmp_path / "packed", _members(image_folder))
+    images = list(open_source(str(path if path.exists() else image_folder)).images())
+    copies = pickle.loads(pickle.dumps(images))
+    assert [copy.read() for copy in copies] == [image.read() for image in images]
 
 
 @pytest.mark.parametrize("name", ["/etc/x.jpg", "../x.jpg", "a/../../x.jpg", "C:/x.jpg"])
@@ -330,11 +421,11 @@ def test_the_sample_is_a_source_like_any_other():
     assert source.class_counts == {"Faces": 120, "airplanes": 120}
     assert source.dataset_name == "drawn4"
     first = next(iter(source.images()))
-    assert first.file_name.startswith(f"{first.class_name}/") and first.data[:2] == b"\xff\xd8"
+    assert first.file_name.startswith(f"{first.class_name}/") and first.read()[:2] == b"\xff\xd8"
     assert "cats" in _error("sample", ("cats", "Faces"))
 
 
-ARCHIVE = Path(__file__).parents[3] / "shared" / "data" / "101_ObjectCategories.tar.gz"
+ARCHIVE = Path(__file__).parents[4] / "shared" / "data" / "101_ObjectCategories.tar.gz"
 
 
 @pytest.mark.skipif(not ARCHIVE.exists(), reason="no ../shared beside this checkout")

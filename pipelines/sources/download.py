@@ -1,10 +1,12 @@
 """Fetches Caltech-101 as published, once, with its checksum."""
 
+import contextlib
 import dataclasses
 import shutil
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.errors import InputError
@@ -54,18 +56,17 @@ def download(archive: RemoteArchive, download_dir: str) -> Path:
     )
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
-    earlier = set(directory.glob("*.tmp.*"))
+    kept_as = tfds.download.resource.get_dl_fname(archive.url, archive.sha256)
     try:
-        if not (
-            directory / tfds.download.resource.get_dl_fname(archive.url, archive.sha256)
-        ).exists():
-            _reach(archive.url)
-        manager = tfds.download.DownloadManager(
-            download_dir=directory,
-            url_infos={archive.url: known},
-            force_checksums_validation=True,
-        )
-        return Path(manager.download(archive.url))
+        if not (directory / kept_as).exists():
+            reach(archive.url)
+        with without_leftovers(directory):
+            manager = tfds.download.DownloadManager(
+                download_dir=directory,
+                url_infos={archive.url: known},
+                force_checksums_validation=True,
+            )
+            return Path(manager.download(archive.url))
     # requests' errors are OSErrors; TFDS' own derive from Exception alone.
     except (OSError, tfds.download.DownloadError, NonMatchingChecksumError) as error:
         problem = "wrong checksum" if isinstance(error, NonMatchingChecksumError) else str(error)
@@ -74,13 +75,25 @@ def download(archive: RemoteArchive, download_dir: str) -> Path:
             f"{archive.num_bytes} bytes with SHA-256 {archive.sha256}; fetch it by hand (a "
             f"browser, or `curl -LO {archive.url}`) and pass --source=PATH/TO/{archive.file_name}."
         ) from error
+
+
+@contextlib.contextmanager
+def without_leftovers(directory: Path) -> Iterator[None]:
+    """Removes what a download by TensorFlow Datasets left half-way in `directory`."""
+    earlier = set(directory.glob("*.tmp.*"))
+    try:
+        yield
     finally:
         for leftover in set(directory.glob("*.tmp.*")) - earlier:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _reach(url: str) -> None:
-    """Fails at once where there is no network: TFDS would try again for eight minutes."""
+def reach(url: str) -> None:
+    """Fails at once where there is no network: TFDS would try again for eight minutes.
+
+    Raises:
+        OSError: when nobody answers at `url`.
+    """
     request = urllib.request.Request(url, method="HEAD")
     try:
         urllib.request.urlopen(request, timeout=_REACH_SECONDS).close()

@@ -1,4 +1,4 @@
-"""Walks a folder or an archive: the names of what is in it, and the bytes of what is asked for.
+"""Walks an archive: the names of what is in it, and the bytes of what is asked for.
 
 Archives are read as streams and never unpacked to disk. An archive inside an archive is walked as
 if it were a folder of that name, so that `caltech-101.zip` as published gives members such as
@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import functools
 import gzip
-import os
 import posixpath
 import re
 import stat
@@ -18,54 +17,14 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, NoReturn, cast
+from typing import IO, Any, cast
 
 from pipelines.errors import InputError
+from pipelines.sources.members import MAX_FILE_BYTES, Member, clutter, is_image
 
-# More than any photograph; keeps a member that inflates without end from filling the memory. One
-# byte beyond it is handed on, so that whoever vets the file sees that it was too large.
-MAX_FILE_BYTES = 1 << 28
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
-
-
-@dataclasses.dataclass(frozen=True)
-class Member:
-    """One file or folder.
-
-    Attributes:
-        name: Path inside the source, relative, with forward slashes.
-        read: Gives the file's bytes; to be called before the next member is asked for.
-        is_folder: Whether it is a folder, which has no bytes.
-        unusable: Why its bytes cannot be had; '' when they can.
-    """
-
-    name: str
-    read: Callable[[], bytes] = bytes
-    is_folder: bool = False
-    unusable: str = ""
-
-
-def walk_folder(root: Path) -> Iterator[Member]:
-    """All files and folders under `root`, in sorted order.
-
-    Links to folders, and links to files outside `root`, are given as unusable: following them
-    would read what the user may not have meant to hand over.
-
-    Raises:
-        InputError: when a folder cannot be listed.
-    """
-    inside = root.resolve()
-    for folder, folder_names, file_names in os.walk(root, onerror=_raise_unreadable):
-        folder_names.sort()
-        relative = Path(folder).relative_to(root)
-        for name in folder_names:
-            linked = os.path.islink(os.path.join(folder, name))
-            unusable = "link to a folder" if linked else ""
-            yield Member((relative / name).as_posix(), is_folder=True, unusable=unusable)
-        for name in sorted(file_names):
-            yield _file_member(Path(folder, name), (relative / name).as_posix(), inside)
+_UNIX = 3  # in a zip, the system that made a member
+_UTF8_FLAG = 0x800
 
 
 def walk_archive(path: Path, nested: bool) -> Iterator[Member]:
@@ -83,7 +42,7 @@ def walk_archive(path: Path, nested: bool) -> Iterator[Member]:
         walk = _walk_zip if stream.peek(2)[:2] == b"PK" else _walk_tar
         for member, opener in walk(stream, path):
             inner = nested and member.name.lower().endswith(_TAR_SUFFIXES)
-            if opener is None or not inner or is_clutter(member.name):
+            if opener is None or not inner or clutter(member.name):
                 yield member
                 continue
             with opener() as inner_stream:
@@ -92,26 +51,13 @@ def walk_archive(path: Path, nested: bool) -> Iterator[Member]:
                     yield dataclasses.replace(inner_member, name=name)
 
 
-def is_clutter(name: str) -> bool:
-    """Whether a path is what operating systems leave behind, and no part of any set."""
-    parts = name.split("/")
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return hidden or parts[-1].lower() in ("thumbs.db", "desktop.ini")
-
-
-def is_image(name: str) -> bool:
-    """Whether a path is named as images are; vetting tells whether it is one."""
-    return name.lower().endswith(IMAGE_SUFFIXES) and not is_clutter(name)
-
-
 _Open = Callable[[], IO[bytes]]  # opens the bytes of the member at hand
 
 
 def _walk_zip(stream: IO[bytes], path: Path) -> Iterator[tuple[Member, _Open | None]]:
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
-            # Some Windows programs write backslashes, against the format's rules.
-            name = _inside(info.filename.replace("\\", "/"), path)
+            name = _inside(_zip_name(info), path)
             if info.is_dir():
                 yield Member(name, is_folder=True), None
                 continue
@@ -129,9 +75,20 @@ def _walk_zip(stream: IO[bytes], path: Path) -> Iterator[tuple[Member, _Open | N
                 yield Member(name, read), opener
 
 
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    name = info.filename
+    if not info.flag_bits & _UTF8_FLAG:
+        # Read as CP437, of which every byte is a character. macOS writes UTF-8 without the flag.
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    # Some Windows programs write backslashes, against the format's rules.
+    return name if info.create_system == _UNIX else name.replace("\\", "/")
+
+
 def _walk_tar(stream: IO[bytes], path: Path) -> Iterator[tuple[Member, _Open | None]]:
     plain = _without_gzip(stream)
-    with tarfile.open(fileobj=plain, mode="r|", tarinfo=_StrictTarInfo) as archive:
+    options: Any = {"mode": "r|", "tarinfo": _StrictTarInfo, "encoding": "utf-8"}
+    with tarfile.open(fileobj=plain, **options) as archive:
         while (info := archive.next()) is not None:
             # tarfile keeps every header otherwise
             archive.members.clear()  # type: ignore[attr-defined]
@@ -176,22 +133,6 @@ def _read(opener: _Open, path: Path) -> bytes:
         return stream.read(MAX_FILE_BYTES + 1)
 
 
-def _file_member(path: Path, name: str, inside: Path) -> Member:
-    if path.is_symlink() and not path.resolve().is_relative_to(inside):
-        return Member(name, unusable="link that points outside")
-    if not path.is_file():
-        return Member(name, unusable="link to nothing, or a device")
-
-    def read() -> bytes:
-        try:
-            with open(path, "rb") as stream:
-                return stream.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            _raise_unreadable(error)
-
-    return Member(name, read)
-
-
 def _inside(name: str, path: Path) -> str:
     if name.startswith("/") or re.match("[A-Za-z]:/", name) or ".." in name.split("/"):
         raise InputError(
@@ -212,20 +153,14 @@ def _link_member(name: str, target: str, path: Path) -> Member:
     return Member(name, unusable="link")
 
 
-def _raise_unreadable(error: OSError) -> NoReturn:
-    raise InputError(
-        f"received {error.filename!r}, which cannot be read ({error.strerror}), expected readable "
-        "files and folders; see to its permissions or leave it out."
-    ) from error
-
-
 @contextlib.contextmanager
 def _archive_errors(path: Path) -> Iterator[None]:
     # NotImplementedError: zip methods that Python lacks; RuntimeError: zip's word for encryption.
+    # UnicodeDecodeError: a zip whose names are not the UTF-8 that it says.
     failures = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError)
     try:
         yield
-    except (*failures, NotImplementedError, RuntimeError) as error:
+    except (*failures, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
         raise InputError(
             f"received {str(path)!r}, which cannot be read to its end as an archive ({error}), "
             "expected a whole .zip, .tar.gz or .tar; fetch or make it again, or pass a folder."

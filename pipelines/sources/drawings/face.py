@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.drawings.pen import (
+from pipelines.sources.drawings.pen import (
     BLACK,
     SHADOW,
     SHINE,

@@ -1,0 +1,144 @@
+"""Opens a source of labelled images: the sample, a folder, an archive, a list, a TFDS set."""
+
+import functools
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipelines.errors import InputError
+from pipelines.quiet_tensorflow import import_tensorflow
+from pipelines.sources.archives import walk_archive
+from pipelines.sources.classes import choose_classes
+from pipelines.sources.download import CALTECH101, DEFAULT_DOWNLOAD_DIR, download
+from pipelines.sources.folders import walk_folder
+from pipelines.sources.labelled_images import STUDY_CLASSES, Source, SourceImage, fingerprint
+from pipelines.sources.labelled_list import ListFile, count_listed, is_list, read_listed
+from pipelines.sources.listing import list_images, read_images
+from pipelines.sources.members import Walk, is_image
+from pipelines.sources.remote import base_name, fetch, is_remote, is_remote_folder, walk_remote
+
+__all__ = ["STUDY_CLASSES", "Source", "SourceImage", "fingerprint", "open_source"]
+
+SAMPLE_SEED = 0  # one fixed drawing: the command's --seed orders records, whatever their source
+_ARCHIVE_SUFFIX = re.compile(r"\.(zip|tar|tgz|tar\.gz)$", re.IGNORECASE)
+_LOCAL = "file://"
+
+
+def open_source(
+    name: str, classes: Sequence[str] = (), download_dir: str = DEFAULT_DOWNLOAD_DIR
+) -> Source:
+    """Lists a source of labelled images, without reading them.
+
+    Args:
+        name: One of
+            'sample', drawn by this project;
+            'caltech101', downloaded as published;
+            'tfds:NAME', a set of TensorFlow Datasets as `tfds.builder` takes its name, or
+            'tfds:DIRECTORY', where one lies prepared;
+            the path or the address (gs://, s3://, https://, ...) of a folder of class folders, of a
+            .zip, .tar.gz or .tar of one, or of a list of images (.csv with the columns path, label
+            and any split; .jsonl with such objects). A folder above the class folders is seen
+            through; folders `train`, `test` and `validation` above them are the images' splits.
+        classes: The classes wanted; none for the study's four where the source has them all, else
+            for every class.
+        download_dir: Where what is fetched is kept.
+
+    Raises:
+        InputError: when there is no such source or it cannot be reached, when it is no folder of
+            class folders, when a line of a list cannot be used, when a class is missing or empty,
+            and when fewer than two are left.
+    """
+    name = name.removeprefix(_LOCAL)
+    if name == "sample":
+        return _sample(classes)
+    if name.startswith("tfds:"):
+        return _tfds_set(name, classes, download_dir)
+    if name == "caltech101":
+        archive = download(CALTECH101, download_dir)
+        return _folder_or_archive(name, name, _archive_walk(archive), classes, kind=name)
+    if is_remote(name):
+        return _remote(name, classes, Path(download_dir).expanduser() / "remote")
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise InputError(
+            f"received the source {name!r}, which does not exist, expected 'sample', 'caltech101', "
+            "'tfds:NAME', or the path or address of a folder of class folders, of a .zip or "
+            ".tar.gz of one, or of a .csv or .jsonl list; see to the path."
+        )
+    own_name = path.resolve().name
+    if path.is_dir():
+        walk = functools.partial(walk_folder, path)
+        return _folder_or_archive(name, own_name, walk, classes, kind="folder")
+    if is_list(name):
+        cache = Path(download_dir).expanduser() / "remote"
+        return _list(ListFile(name, path, cache), own_name, classes)
+    return _folder_or_archive(name, own_name, _archive_walk(path), classes, kind="archive")
+
+
+def _sample(classes: Sequence[str]) -> Source:
+    from pipelines.sources.sample import CLASS_NAMES, IMAGES_PER_CLASS, draw_sample
+
+    available = {"": dict.fromkeys(CLASS_NAMES, IMAGES_PER_CLASS)}
+    counts = choose_classes(available, classes, "sample")
+
+    def images() -> Iterator[SourceImage]:
+        for class_name, file_name, data in draw_sample(SAMPLE_SEED, IMAGES_PER_CLASS):
+            if class_name in counts[""]:
+                path = posixpath.join(class_name, posixpath.basename(file_name))
+                yield SourceImage(class_name, path, functools.partial(bytes, data))
+
+    return Source("sample", "sample", counts, {}, images)
+
+
+def _tfds_set(name: str, classes: Sequence[str], download_dir: str) -> Source:
+    # Here, because it takes seconds, and no other source needs it.
+    import_tensorflow()
+    from pipelines.sources.tfds_source import list_examples, open_set, read_examples
+
+    data = open_set(name, download_dir)
+    listing = list_examples(data)
+    counts = choose_classes(listing.split_counts, classes, name)
+    images = functools.partial(read_examples, data, listing, _chosen(counts))
+    return Source("tfds", data.name, counts, listing.ignored, images)
+
+
+def _remote(url: str, classes: Sequence[str], cache: Path) -> Source:
+    own_name = base_name(url)
+    if is_list(own_name):
+        return _list(ListFile(url, fetch(url, cache), cache), own_name, classes)
+    if not _ARCHIVE_SUFFIX.search(own_name) and is_remote_folder(url):
+        remote_walk = functools.partial(walk_remote, url, cache)
+        return _folder_or_archive(url, own_name, remote_walk, classes, kind="folder")
+    archive_walk = _archive_walk(fetch(url, cache, with_bar=True))
+    return _folder_or_archive(url, own_name, archive_walk, classes, kind="archive")
+
+
+def _list(listed: ListFile, own_name: str, classes: Sequence[str]) -> Source:
+    counts = choose_classes(count_listed(listed), classes, listed.name)
+    images = functools.partial(read_listed, listed, _chosen(counts))
+    return Source("list", own_name.rpartition(".")[0], counts, {}, images)
+
+
+def _archive_walk(path: Path) -> Walk:
+    outer = functools.partial(walk_archive, path, nested=False)
+    # Archives inside are looked into only where the images are not to be had without.
+    if any(is_image(member.name) and not member.is_folder for member in outer()):
+        return outer
+    return functools.partial(walk_archive, path, nested=True)
+
+
+def _folder_or_archive(
+    name: str, own_name: str, walk: Walk, classes: Sequence[str], kind: str
+) -> Source:
+    listing = list_images(name, walk)
+    counts = choose_classes(listing.split_counts, classes, name)
+    streamed = kind != "folder"
+    images = functools.partial(read_images, walk, listing, _chosen(counts), streamed)
+    if streamed:
+        own_name = _ARCHIVE_SUFFIX.sub("", own_name)
+    return Source(kind, own_name, counts, listing.ignored, images)
+
+
+def _chosen(split_counts: dict[str, dict[str, int]]) -> frozenset[str]:
+    return frozenset(name for counts in split_counts.values() for name in counts)

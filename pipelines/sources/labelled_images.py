@@ -1,0 +1,111 @@
+"""What a source gives: labelled images, listed but not yet read, and what identifies them."""
+
+import dataclasses
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+STUDY_CLASSES = ("Faces", "Leopards", "Motorbikes", "airplanes")
+SPLITS = ("train", "test", "validation")
+_SPLITS_BY_NAME = {**{split: split for split in SPLITS}, "val": "validation", "valid": "validation"}
+
+
+class SourceImage(NamedTuple):
+    """One file as its source gives it.
+
+    Attributes:
+        class_name: Its label.
+        file_name: Its path from the folder of classes, or from that of the splits, with forward
+            slashes; another name that no second image has where there are no such folders. Bytes
+            that are no UTF-8 stand in it as Python's file system functions give them
+            (surrogateescape).
+        read: Gives the file's bytes, from any thread or process; raises InputError.
+        split: 'train', 'test' or 'validation' where the source itself says so, else ''.
+    """
+
+    class_name: str
+    file_name: str
+    read: Callable[[], bytes]
+    split: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Labelled images, listed but not yet read.
+
+    Attributes:
+        kind: 'sample', 'caltech101', 'folder', 'archive', 'list' or 'tfds'.
+        name: Its own name, without folders and extension.
+        split_counts: Split -> chosen class -> number of its files, the classes in label order. The
+            splits that the source itself has, two or three of 'train', 'test' and 'validation', in
+            this order; or '' alone where it has none.
+        ignored_files: Reason -> number of files that are no part of any class.
+        images: Starts a pass over the chosen images, in the source's own order.
+    """
+
+    kind: str
+    name: str
+    split_counts: dict[str, dict[str, int]]
+    ignored_files: dict[str, int]
+    images: Callable[[], Iterator[SourceImage]]
+
+    @property
+    def class_counts(self) -> dict[str, int]:
+        """Chosen class -> number of its files in all splits; in label order."""
+        return total_counts(self.split_counts)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(self.class_counts)
+
+    @property
+    def num_images(self) -> int:
+        return sum(self.class_counts.values())
+
+    @property
+    def dataset_name(self) -> str:
+        """A valid name for TensorFlow Datasets; the study's four classes are `caltech4`."""
+        if self.kind == "sample":
+            return "drawn4"
+        if self.class_names == STUDY_CLASSES:
+            return "caltech4"
+        words = re.sub("(?<=[a-z0-9])(?=[A-Z])", "_", self.name).lower()
+        name = re.sub("[^a-z0-9]+", "_", words).strip("_")
+        return name if name[:1].isalpha() else f"images_{name}".strip("_")
+
+
+def split_named(name: str) -> str:
+    """The split that a folder or entry of this name is; '' for none. 'Val' is 'validation'."""
+    return _SPLITS_BY_NAME.get(name.lower(), "")
+
+
+def total_counts(split_counts: dict[str, dict[str, int]]) -> dict[str, int]:
+    """Class -> count over all splits, sorted by name."""
+    total: Counter[str] = Counter()
+    for counts in split_counts.values():
+        total.update(counts)
+    return {name: total[name] for name in sorted(total)}
+
+
+def fingerprint(identities: Iterable[tuple[str, ...]]) -> str:
+    """SHA-256 that names a collection of tuples of strings, whatever their order.
+
+    Args:
+        identities: As (file name, class, split, SHA-256 of the bytes) of every image. Each string
+            counts with its length, so that no character in a name can make two tuples alike.
+    """
+    sha256 = hashlib.sha256()
+    # Sorted digests, not sorted tuples: the same few bytes an image, however long its names are.
+    for digest in sorted(map(_digest, identities)):
+        sha256.update(digest)
+    return sha256.hexdigest()
+
+
+def _digest(identity: tuple[str, ...]) -> bytes:
+    sha256 = hashlib.sha256()
+    for part in identity:
+        encoded = part.encode("utf-8", "surrogateescape")
+        sha256.update(b"%d:%b" % (len(encoded), encoded))
+    return sha256.digest()
