@@ -1,0 +1,124 @@
+"""Shows what is in a finished set: counts, sizes, a picture of it, and shortcuts in it.
+
+With --audit also how well the classes can be told apart by what is not in the picture, and which
+images of the test split have a copy among those for training.
+"""
+
+import dataclasses
+import functools
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from etils import epath
+
+from pipelines.command_line import option, run
+from pipelines.convert_config import DEFAULT_IMAGE_SIZE
+from pipelines.errors import InputError
+from pipelines.manifest import Manifest, check_shards, load_manifest
+from pipelines.output_file import check_output_file, write_output_file
+from pipelines.quiet_tensorflow import import_tensorflow
+
+if TYPE_CHECKING:
+    from pipelines.inspection.audit import TraitCollector
+    from pipelines.inspection.describe import Headers
+    from pipelines.inspection.grid import Picks
+    from pipelines.inspection.leakage import HashCollector
+
+GRID_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+@dataclasses.dataclass(frozen=True)
+class InspectConfig:
+    """The command's flags, checked."""
+
+    data_dir: str = option("data/tfrecords", "The finished set.", group="Input")
+    grid: str | None = option(
+        None,
+        "Where a picture is written to, a .png or .jpg file: training images, a row for each "
+        "class.",
+        group="Output",
+    )
+    json: str | None = option(
+        None, "Where all that is found is written to as JSON, too.", group="Output"
+    )
+    audit: bool = option(
+        False,
+        "Also say how well image size, shape, border and a thumbnail alone tell the classes apart, "
+        "and look for near-identical images across the splits.",
+        group="Audit",
+    )
+
+    def __post_init__(self) -> None:
+        if self.grid is not None and not self.grid.lower().endswith(GRID_SUFFIXES):
+            raise InputError(
+                f"received --grid={self.grid}, expected a file name in {', '.join(GRID_SUFFIXES)}; "
+                "change its ending."
+            )
+
+
+def main(config: InspectConfig) -> None:
+    """Inspects one set and prints what is found, each part as soon as it is."""
+    # Here, so that --help and a wrong flag do not wait for Pillow and NumPy.
+    from pipelines.inspection.audit_text import audit_text
+    from pipelines.inspection.describe import describe
+    from pipelines.inspection.findings import Findings
+    from pipelines.inspection.inspection_text import describe_text, raw_gain_text
+    from pipelines.inspection.walk import survey
+
+    data_dir = epath.Path(config.data_dir).expanduser()
+    manifest = load_manifest(data_dir)
+    check_shards(data_dir, manifest)
+    for flag, path in (("--grid", config.grid), ("--json", config.json)):
+        if path is not None:
+            check_output_file(flag, path, data_dir)
+    found = survey(
+        data_dir,
+        manifest,
+        functools.partial(Findings, manifest, grid=config.grid is not None, audit=config.audit),
+    )
+    document = describe(data_dir, manifest, found.headers)
+    print(describe_text(document), flush=True)
+    if manifest.encoding == "jpeg":
+        document["raw_gain"] = _measure_raw_gain(data_dir, manifest, found.headers)
+        print(f"\n{raw_gain_text(document)}", flush=True)
+    if found.traits and found.hashes:
+        document |= _audit(manifest, found.traits, found.hashes)
+        print(f"\n{audit_text(document)}", flush=True)
+    if found.picks and config.grid is not None:
+        document["grid"] = config.grid
+        _write_grid(config.grid, manifest, found.picks)
+    if config.json is not None:
+        data = json.dumps(document, indent=2) + "\n"
+        write_output_file("--json", config.json, data.encode())
+
+
+def _measure_raw_gain(
+    data_dir: os.PathLike[str], manifest: Manifest, headers: "Headers"
+) -> dict[str, Any]:
+    import_tensorflow()
+    from pipelines.inspection.raw_gain import measure_raw_gain
+
+    return measure_raw_gain(data_dir, manifest, sum(headers.num_bytes), DEFAULT_IMAGE_SIZE)
+
+
+def _audit(manifest: Manifest, traits: "TraitCollector", hashes: "HashCollector") -> dict[str, Any]:
+    from pipelines.inspection.audit import audit_shortcuts
+    from pipelines.inspection.leakage import find_leakage
+
+    return {
+        "audit": audit_shortcuts(manifest, traits),
+        "leakage": find_leakage(manifest, hashes),
+    }
+
+
+def _write_grid(path: str, manifest: Manifest, picks: "Picks") -> None:
+    from pipelines.inspection.grid import draw_grid, encode_grid
+
+    grid = draw_grid(manifest, picks.images())
+    write_output_file("--grid", path, encode_grid(grid, os.path.splitext(path)[1].lower()))
+    print(f"\n{path}: {grid.width}x{grid.height} pixels", flush=True)
+
+
+if __name__ == "__main__":
+    run(main, InspectConfig)

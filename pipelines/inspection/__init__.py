@@ -1,0 +1,1 @@
+"""What `pipelines.inspect` finds out about a finished set, and how it says it."""

@@ -1,0 +1,152 @@
+"""A picture of a set: a row of training images for each class."""
+
+import bisect
+import hashlib
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from pipelines.inspection.text_tables import printable
+from pipelines.inspection.walk import StoredExample, opened
+from pipelines.manifest import Manifest
+
+COLUMNS = 10
+MAX_ROWS = 20
+
+_KEPT_SIZE = (256, 256)
+_CELL_WIDTH, _MIN_ROW_HEIGHT, _MAX_ROW_HEIGHT = 132, 56, 176
+_GAP, _MARGIN, _LABEL_GAP, _TOP = 6, 18, 14, 48
+_MAX_LABEL_WIDTH = 240
+_BACKGROUND, _LETTERBOX, _OUTLINE = "white", "#ededed", "#e2e2e2"
+_INK, _PALE_INK = "#1b1b1b", "#767676"
+_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+_FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")  # of more scripts than Pillow's own
+
+
+def largest_classes(manifest: Manifest) -> list[int]:
+    """Labels of the rows: all classes, or the `MAX_ROWS` largest, in label order."""
+    counts = manifest.splits["train"].class_counts
+    by_size = sorted(range(len(counts)), key=lambda label: (-counts[label], label))
+    return sorted(by_size[:MAX_ROWS])
+
+
+class Picks:
+    """Draws the same `COLUMNS` training images of each class, whatever the shards: by their names.
+
+    Args:
+        labels: The classes that have a row.
+    """
+
+    def __init__(self, labels: Sequence[int]):
+        self._picks: dict[int, list[tuple[bytes, str, Image.Image]]] = {
+            label: [] for label in labels
+        }
+
+    def add(self, example: StoredExample) -> None:
+        picks = self._picks.get(example.label)
+        if picks is None or example.split != "train":
+            return
+        name = example.file_name.encode("utf-8", "surrogateescape")
+        rank = hashlib.sha256(name).digest()
+        if len(picks) == COLUMNS and rank >= picks[-1][0]:
+            return
+        with opened(example) as picture:
+            picture.draft("RGB", _KEPT_SIZE)
+            kept = picture.convert("RGB")
+            kept.thumbnail(_KEPT_SIZE, Image.Resampling.LANCZOS)
+        self._keep(example.label, (rank, example.file_name, kept))
+
+    def merge(self, other: "Picks") -> None:
+        for label, picks in other._picks.items():
+            for pick in picks:
+                self._keep(label, pick)
+
+    def _keep(self, label: int, pick: tuple[bytes, str, Image.Image]) -> None:
+        bisect.insort(self._picks[label], pick, key=lambda kept: kept[:2])
+        del self._picks[label][COLUMNS:]
+
+    def images(self) -> dict[int, list[Image.Image]]:
+        """Label -> its images, at most `COLUMNS`, each within 256x256 pixels."""
+        return {label: [pick[2] for pick in picks] for label, picks in self._picks.items()}
+
+
+def draw_grid(manifest: Manifest, rows: dict[int, list[Image.Image]]) -> Image.Image:
+    """Draws the rows, each with its class and how many images of it there are for training.
+
+    Args:
+        manifest: Of the set.
+        rows: What `Picks.images` gives.
+    """
+    bold, plain = _font("DejaVuSans-Bold", 17), _font("DejaVuSans", 14)
+    counts = manifest.splits["train"].class_counts
+    names = [_shortened(printable(manifest.class_names[label]), bold) for label in rows]
+    sizes = [f"{counts[label]:,} images" for label in rows]
+    heights = [_row_height(images) for images in rows.values()]
+    title = _title(manifest, len(rows))
+    label_width = max(*map(bold.getlength, names), *map(plain.getlength, sizes))
+    left = _MARGIN + math.ceil(label_width) + _LABEL_GAP
+    right = left + COLUMNS * (_CELL_WIDTH + _GAP) - _GAP
+    width = max(right, _MARGIN + math.ceil(plain.getlength(title))) + _MARGIN
+    height = _TOP + sum(heights) + (len(heights) - 1) * _GAP + _MARGIN
+    canvas = Image.new("RGB", (width, height), _BACKGROUND)
+    draw = ImageDraw.Draw(canvas)
+    draw.text((_MARGIN, _MARGIN), title, _PALE_INK, plain, anchor="lt")
+    y = _TOP
+    for name, size, row_height, images in zip(names, sizes, heights, rows.values(), strict=True):
+        middle = y + row_height // 2
+        draw.text((left - _LABEL_GAP, middle - 2), name, _INK, bold, anchor="rs")
+        draw.text((left - _LABEL_GAP, middle + 18), size, _PALE_INK, plain, anchor="rs")
+        _draw_row(canvas, images, (left, y), row_height)
+        y += row_height + _GAP
+    return canvas
+
+
+def _draw_row(
+    canvas: Image.Image, images: Sequence[Image.Image], corner: tuple[int, int], height: int
+) -> None:
+    draw = ImageDraw.Draw(canvas)
+    cell = (_CELL_WIDTH, height)
+    x, y = corner
+    for image in images:
+        # Pictures on white would otherwise have no edge.
+        draw.rectangle((x - 1, y - 1, x + _CELL_WIDTH, y + height), outline=_OUTLINE)
+        canvas.paste(ImageOps.pad(image, cell, Image.Resampling.LANCZOS, _LETTERBOX), (x, y))
+        x += _CELL_WIDTH + _GAP
+
+
+def encode_grid(grid: Image.Image, suffix: str) -> bytes:
+    """The bytes of a picture file, of the format that its suffix, as '.png', stands for."""
+    stream = io.BytesIO()
+    grid.save(stream, _FORMATS[suffix], quality=92)
+    return stream.getvalue()
+
+
+def _title(manifest: Manifest, num_rows: int) -> str:
+    num_classes = len(manifest.class_names)
+    which = "" if num_rows == num_classes else f", the {num_rows} largest of {num_classes} classes"
+    return f"{manifest.name}: training images drawn at random{which}"
+
+
+def _row_height(images: Sequence[Image.Image]) -> int:
+    """Near what the row's images need, so that few of them are letterboxed."""
+    if not images:
+        return _MIN_ROW_HEIGHT
+    height = _CELL_WIDTH * np.median([image.height / image.width for image in images])
+    return int(np.clip(round(height), _MIN_ROW_HEIGHT, _MAX_ROW_HEIGHT))
+
+
+def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(_FONTS / f"{name}.ttf", size)
+
+
+def _shortened(name: str, font: ImageFont.FreeTypeFont) -> str:
+    if font.getlength(name) <= _MAX_LABEL_WIDTH:
+        return name
+    while font.getlength(f"{name}…") > _MAX_LABEL_WIDTH:
+        name = name[:-1]
+    return f"{name}…"
