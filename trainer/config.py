@@ -26,6 +26,12 @@ class TrainConfig:
         "Directory of shards that pipelines.make_tfrecords wrote.",
         group=DATA,
     )
+    verify_data: bool = option(
+        False,
+        "Read all shards before the start and compare their hashes; without it, whether each is "
+        "there with its size.",
+        group=DATA,
+    )
     classes: tuple[str, ...] = option(
         (), "If given, the class names that the data must have.", group=DATA
     )

@@ -13,14 +13,22 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from etils import epath
 from tqdm import tqdm
 
 from model.strided_net import build_strided_net
 from pipelines.augment import WarpRanges
-from pipelines.dataset import InputOptions, eval_batches, steps_per_epoch, train_batches
+from pipelines.dataset import (
+    InputOptions,
+    check_image_size,
+    eval_batches,
+    steps_per_epoch,
+    train_batches,
+)
 from pipelines.decode import CHANNELS
 from pipelines.errors import InputError
 from pipelines.manifest import Manifest, check_shards, load_manifest
+from pipelines.verification import verify
 from trainer import history
 from trainer.config import TrainConfig
 from trainer.loop import Loop
@@ -47,7 +55,7 @@ def train(config: TrainConfig) -> Path:
         InputError: for data, devices or a run directory that do not fit the config, before any
             training; or when loss or weights stop being finite numbers.
     """
-    config = dataclasses.replace(config, data_dir=str(Path(config.data_dir).expanduser()))
+    config = dataclasses.replace(config, data_dir=str(epath.Path(config.data_dir).expanduser()))
     manifest = _checked_manifest(config)
     strategy = make_strategy(config.strategy, config.virtual_devices)
     check_batch_size(config.batch_size, strategy)
@@ -77,13 +85,27 @@ def train(config: TrainConfig) -> Path:
 def _checked_manifest(config: TrainConfig) -> Manifest:
     manifest = load_manifest(config.data_dir)
     check_shards(config.data_dir, manifest)
+    check_image_size(manifest, config.image_size)
     if config.classes and tuple(sorted(config.classes)) != manifest.class_names:
         raise InputError(
             f"received --classes={','.join(config.classes)}, but {config.data_dir} holds "
             f"{','.join(manifest.class_names)}; expected the same names: use "
             "another --data_dir, or convert the images with these --classes."
         )
+    if config.verify_data:
+        _check_hashes(config.data_dir)
     return manifest
+
+
+def _check_hashes(data_dir: str) -> None:
+    problems = verify(data_dir).problems
+    if problems:
+        first = problems[0]
+        raise InputError(
+            f"received the data directory {data_dir!r} with {len(problems)} problems (the first in "
+            f"{first.file}: {first.problem}), expected a set as it was written; see `python -m "
+            f"pipelines.verify --data_dir={data_dir}`, and copy the set again or make it again."
+        )
 
 
 def _input_options(config: TrainConfig) -> InputOptions:
