@@ -15,21 +15,33 @@ setup(
     python_requires=">=3.10",
     install_requires=[
         "absl-py>=2.1",
+        "etils[epath]>=1.10",
+        "fsspec>=2025.2",
+        "google-crc32c>=1.6",
+        "imagehash>=4.3.2",
+        "importlib_resources>=6.0",  # TensorFlow Datasets imports it without saying so
         # Earlier ones load a model file less safely; 3.12 is the last for Python 3.10.
         'keras>=3.13.2; python_version >= "3.11"',
         'keras>=3.12.1; python_version < "3.11"',
         "matplotlib>=3.9",
         "numpy>=2.0",
         "pillow>=11.0",
+        "protobuf>=6.31",
         "scikit-learn>=1.5",
+        "scipy>=1.13",
         "tensorboard>=2.19",  # TensorFlow no longer brings it
         "tensorflow>=2.21",
         "tensorflow-datasets>=4.9.8",
         "tqdm>=4.66",
     ],
     extras_require={
+        "beam": [
+            "apache-beam>=2.70",
+            "tensorflow-metadata>=1.17",  # Beam's protobuf would else have a very old one chosen
+        ],
         "cuda": ["tensorflow[and-cuda]>=2.21"],
-        "test": ["pytest>=8.0", "scipy>=1.13"],  # SciPy: the legacy generator that we compare with
+        "remote": ["fsspec[gcs,http,s3]>=2025.2"],
+        "test": ["apache-beam>=2.70", "fsspec[http]>=2025.2", "pytest>=8.0"],
         "dev": ["mypy>=1.15", "pre-commit>=4.0", "ruff>=0.12"],
     },
 )

@@ -1,60 +1,46 @@
-"""A source of images becomes a finished set of shards: vet, split, plan, write, in that order."""
+"""A source of images becomes a finished set of shards: prepare, split, plan, write."""
 
 import contextlib
 import dataclasses
-from collections import Counter
-from pathlib import Path
+import os
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from pipelines.destination import check_destination
 from pipelines.errors import InputError
-from pipelines.manifest import (
-    ENCODING,
-    IMAGE_SHAPE,
-    SCHEMA_VERSION,
-    Manifest,
-    Rejected,
-    Shard,
-    Split,
-    write_manifest,
-)
+from pipelines.manifest import SCHEMA_VERSION, Manifest, Shard, Split, write_manifest
 from pipelines.progress import progress
 from pipelines.quiet_tensorflow import import_tensorflow
-from pipelines.sources import Source, fingerprint
-from pipelines.split import check_class_counts, split_files
-from pipelines.spool import Spool
+from pipelines.settings import Settings
+from pipelines.sources import Source
+from pipelines.split import check_class_counts, split_images
 from pipelines.staging import staged_directory
 
-_SPOOL_NAME = "images.spool"
+if TYPE_CHECKING:  # they bring TensorFlow: seconds for which bad input need not wait
+    from pipelines.inventory import Inventory
+    from pipelines.prepare import Choices, Prepared
+    from pipelines.shards import PlannedShard
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """All the choices that decide what is in a set, beside the images themselves."""
+class Engine(Protocol):
+    """What does the work; whichever does it, the shards are the same to the byte."""
 
-    test_fraction: float = 0.25
-    validation_fraction: float = 0.0
-    split_seed: int = 42
-    seed: int = 0
-    shards: int = 8
-    on_bad_image: str = "fail"
+    def prepare(
+        self, source: Source, choices: "Choices", directory: os.PathLike[str]
+    ) -> Generator["Prepared", None, None]:
+        """Prepares all images and keeps the records of those that are not rejected."""
 
-
-@dataclasses.dataclass(frozen=True)
-class _Image:
-    """What is kept in memory of one accepted image; its bytes are in the spool."""
-
-    file_name: str
-    class_name: str
-    sha256: str
+    def write(self, plan: Sequence["PlannedShard"], directory: os.PathLike[str]) -> list[Shard]:
+        """Writes the planned shards, where index i is the i-th image that was not rejected."""
 
 
 def convert(
     source: Source,
     settings: Settings,
-    output_dir: Path,
+    output_dir: os.PathLike[str],
     *,
     overwrite: bool = False,
-    num_threads: int | None = None,
+    engine: Engine | None = None,
 ) -> Manifest:
     """Writes `source` as a finished set into `output_dir`, or nothing.
 
@@ -63,125 +49,142 @@ def convert(
         settings: What decides the content.
         output_dir: Missing, empty, or with `overwrite` a finished set.
         overwrite: Whether a finished set there is replaced.
-        num_threads: That vet images; None for one a core. The set does not depend on it.
+        engine: What does the work; None for a `LocalEngine`.
 
     Raises:
-        InputError: for a class with too few images, and for a bad image unless
-            `settings.on_bad_image` is 'skip'.
+        InputError: for a class with too few images, for the same picture under two labels, and for
+            a bad image unless `settings.on_bad_image` is 'skip'.
     """
     check_destination(output_dir, overwrite)
-    split_choices = settings.test_fraction, settings.validation_fraction, settings.split_seed
-    check_class_counts(source.class_counts, *split_choices)
-    with staged_directory(output_dir, replace=overwrite) as stage:
-        with Spool(stage / _SPOOL_NAME) as spool:
-            vetting = _vet_into(spool, source, settings, num_threads)
-            splits = _write_splits(stage, spool, vetting.images, source, settings)
-        return _write_descriptions(stage, source, settings, vetting, splits)
-
-
-@dataclasses.dataclass
-class _Vetting:
-    """What the pass over the source found."""
-
-    images: list[_Image] = dataclasses.field(default_factory=list)
-    rejected: list[Rejected] = dataclasses.field(default_factory=list)
-    normalised: Counter[str] = dataclasses.field(default_factory=Counter)
-    fingerprint: str = ""
-
-
-def _vet_into(
-    spool: Spool, source: Source, settings: Settings, num_threads: int | None
-) -> _Vetting:
-    # Here, because it brings TensorFlow: seconds for which bad input need not wait.
+    _check_parts(source, settings)
+    check_class_counts(source.split_counts, settings.division)
+    # Here, because these bring TensorFlow: seconds for which bad input need not wait.
     import_tensorflow()
-    from pipelines.vet import vet_images
+    from pipelines.local_engine import LocalEngine
+    from pipelines.shards import plan_shards
 
-    found = _Vetting()
-    identities = []
-    with contextlib.closing(vet_images(source.images(), num_threads)) as vetted_images:
-        for vetted in progress(vetted_images, source.num_images, "Checking images"):
-            image = vetted.source
-            identities.append((image.file_name, image.class_name, vetted.sha256))
-            if vetted.rejected and settings.on_bad_image == "fail":
-                raise InputError(
-                    f"received the bad image {image.file_name!r} ({vetted.rejected}), expected "
-                    "images that can be decoded; mend or remove it, or pass --on_bad_image=skip to "
-                    "leave such images out and have them listed in the manifest."
-                )
-            if vetted.rejected:
-                found.rejected.append(Rejected(image.file_name, vetted.rejected))
-                continue
-            found.normalised.update([vetted.normalised] if vetted.normalised else [])
-            found.images.append(_Image(*identities[-1]))
-            spool.append(vetted.data)
-    if Counter(class_name for _, class_name, _ in identities) != source.class_counts:
+    engine = engine or LocalEngine()
+    with staged_directory(output_dir, replace=overwrite) as stage:
+        inventory = _take_inventory(engine, source, settings, stage)
+        parts, groups = _divide(inventory, settings)
+        size = settings.shards, settings.shard_size_mb
+        plan = plan_shards(source.dataset_name, parts, inventory.record_bytes, size, settings.seed)
+        shards = engine.write(plan, stage)
+        splits = {
+            split: Split(
+                inventory.class_counts(indices),
+                tuple(shard for shard, p in zip(shards, plan, strict=True) if p.split == split),
+            )
+            for split, indices in parts.items()
+        }
+        return _describe(stage, source, settings, inventory, splits, groups)
+
+
+def _take_inventory(
+    engine: Engine, source: Source, settings: Settings, stage: os.PathLike[str]
+) -> "Inventory":
+    from pipelines.inventory import Inventory
+    from pipelines.prepare import Choices
+
+    choices = Choices(
+        class_names=source.class_names,
+        image_size=settings.image_size if settings.encoding == "raw" else None,
+        hashed=settings.group_duplicates,
+    )
+    inventory = Inventory(source.class_names)
+    with contextlib.closing(engine.prepare(source, choices, stage)) as images:
+        for prepared in progress(
+            images, source.num_images, "Checking images", lambda image: image.source_bytes
+        ):
+            inventory.add(prepared)
+            if prepared.rejected:
+                _check_rejected(inventory, settings)
+    if inventory.seen_counts() != source.split_counts:
         raise InputError(
-            f"received {len(identities)} images from {source.name!r}, which changed while it was "
-            f"read, expected the {source.num_images} that it had before; run it again when nobody "
-            "writes there."
+            f"received {inventory.num_seen} images from {source.name!r}, which changed while it "
+            f"was read, expected the {source.num_images} that it had before; run it again when "
+            "nobody writes there."
         )
-    found.fingerprint = fingerprint(identities)
-    found.rejected.sort(key=lambda rejected: rejected.file_name)
-    return found
+    return inventory
 
 
-def _write_splits(
-    stage: Path, spool: Spool, images: list[_Image], source: Source, settings: Settings
-) -> dict[str, Split]:
-    from pipelines.example import serialize_example
-    from pipelines.shards import plan_shards, write_shard
-
-    split_choices = settings.test_fraction, settings.validation_fraction, settings.split_seed
-    class_names = [image.class_name for image in images]
-    # Again: skipped images may have left a class too small, or none of it.
-    counts = {name: class_names.count(name) for name in source.class_names}
-    check_class_counts(counts, *split_choices)
-    parts = split_files([image.file_name for image in images], class_names, *split_choices)
-    plan = plan_shards(source.dataset_name, parts, settings.shards, settings.seed)
-    labels = {name: label for label, name in enumerate(source.class_names)}
-
-    def record(index: int) -> bytes:
-        image = images[index]
-        return serialize_example(
-            spool[index], labels[image.class_name], image.file_name, image.sha256
+def _check_rejected(inventory: "Inventory", settings: Settings) -> None:
+    last = inventory.rejected[-1]
+    if settings.on_bad_image == "fail":
+        raise InputError(
+            f"received the bad image {last.file_name!r} ({last.reason}), expected images that can "
+            "be decoded; mend or remove it, or pass --on_bad_image=skip to leave such images out "
+            "and have them listed in the manifest."
+        )
+    most = settings.max_bad_images
+    if most is not None and len(inventory.rejected) > most:
+        raise InputError(
+            f"received {len(inventory.rejected)} bad images so far, the last {last.file_name!r} "
+            f"({last.reason}), expected at most --max_bad_images={most}; see to the source, or "
+            "raise it."
         )
 
-    shards: dict[str, list[Shard]] = {split: [] for split in parts}
-    for planned in progress(plan, len(plan), "Writing shards"):
-        written = write_shard(stage / planned.name, map(record, planned.indices))
-        shards[planned.split].append(written)
-    return {
-        split: Split(
-            tuple(sum(images[index].class_name == name for index in indices) for name in labels),
-            tuple(shards[split]),
-        )
-        for split, indices in parts.items()
-    }
+
+def _divide(
+    inventory: "Inventory", settings: Settings
+) -> tuple[dict[str, list[int]], list[tuple[int, ...]]]:
+    """The parts of the split, and the groups of images that were kept together."""
+    inventory.check_labels(inventory.copies())
+    groups = inventory.near_copies() if settings.group_duplicates else []
+    inventory.check_labels(groups)
+    parts = split_images(
+        inventory.file_names,
+        inventory.class_names,
+        inventory.labels,
+        inventory.splits,
+        groups,
+        settings.division,
+    )
+    return parts, groups
 
 
-def _write_descriptions(
-    stage: Path, source: Source, settings: Settings, vetting: _Vetting, splits: dict[str, Split]
+def _describe(
+    stage: os.PathLike[str],
+    source: Source,
+    settings: Settings,
+    inventory: "Inventory",
+    splits: dict[str, Split],
+    groups: list[tuple[int, ...]],
 ) -> Manifest:
     from pipelines.shards import write_tfds_metadata
 
+    size = settings.image_size if settings.encoding == "raw" else None
+    named = (sorted(inventory.file_names[index] for index in group) for group in groups)
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         name=source.dataset_name,
         class_names=source.class_names,
         splits=splits,
-        encoding=ENCODING,
-        image_shape=IMAGE_SHAPE,
+        encoding=settings.encoding,
+        image_shape=(size, size, 3),
         source={
             "kind": source.kind,
             "name": source.name,
             "num_images": source.num_images,
-            "fingerprint": vetting.fingerprint,
+            "fingerprint": inventory.fingerprint(),
             "ignored_files": source.ignored_files,
+            "byte_identical_images": sum(len(group) - 1 for group in inventory.copies()),
         },
         settings=dataclasses.asdict(settings),
-        rejected=tuple(vetting.rejected),
-        normalised=dict(sorted(vetting.normalised.items())),
+        rejected=tuple(sorted(inventory.rejected, key=lambda rejected: rejected.file_name)),
+        normalised=dict(sorted(inventory.normalised.items())),
+        remarks=dict(sorted(inventory.remarks.items())),
+        duplicates=tuple(sorted(tuple(names) for names in named)),
+        metadata={},
     )
-    write_tfds_metadata(stage, manifest.name, manifest.class_names, splits)
+    manifest = dataclasses.replace(manifest, metadata=write_tfds_metadata(stage, manifest))
     write_manifest(stage, manifest)
     return manifest
+
+
+def _check_parts(source: Source, settings: Settings) -> None:
+    if settings.split == "source" and not any(source.split_counts):
+        raise InputError(
+            f"received --split=source for {source.name!r}, which has no parts of its own, expected "
+            "train/ and test/ folders, or a data set or a list that names them; leave --split out."
+        )

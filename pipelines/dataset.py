@@ -2,9 +2,9 @@
 
 import dataclasses
 import os
-from pathlib import Path
 
 import tensorflow as tf
+from etils import epath
 
 from pipelines.augment import (
     DRAWS_PER_EXAMPLE,
@@ -13,7 +13,7 @@ from pipelines.augment import (
     warp_parameters,
     without_warp,
 )
-from pipelines.decode import CHANNELS, decode_and_resize
+from pipelines.decode import CHANNELS, decode_and_resize, pixels_to_image
 from pipelines.errors import InputError
 from pipelines.example import parse_example
 from pipelines.manifest import Manifest
@@ -66,8 +66,23 @@ def steps_per_epoch(manifest: Manifest, options: InputOptions) -> int:
     return num_examples // options.batch_size
 
 
+def check_image_size(manifest: Manifest, image_size: int) -> None:
+    """Checks that the set's images can be had at `image_size`; encoded ones can at any.
+
+    Raises:
+        InputError: if the set holds pixels of another size.
+    """
+    if manifest.encoding == "raw" and manifest.image_shape[:2] != (image_size, image_size):
+        raise InputError(
+            f"received an image size of {image_size} for {manifest.name!r}, which holds pixels of "
+            f"{manifest.image_shape[0]}x{manifest.image_shape[1]}, expected the same; pass "
+            f"--image_size={manifest.image_shape[0]}, or make the set again with "
+            f"--encoding=raw --image_size={image_size}."
+        )
+
+
 def train_batches(
-    data_dir: str | Path,
+    data_dir: str | os.PathLike[str],
     manifest: Manifest,
     options: InputOptions,
     *,
@@ -146,7 +161,7 @@ def train_batches(
 
 
 def eval_batches(
-    data_dir: str | Path, manifest: Manifest, split: str, options: InputOptions
+    data_dir: str | os.PathLike[str], manifest: Manifest, split: str, options: InputOptions
 ) -> tf.data.Dataset:
     """All examples of a split once, in the order of the shards, not augmented.
 
@@ -182,15 +197,17 @@ def eval_batches(
 
 
 def _decoded(
-    data_dir: str | Path, manifest: Manifest, split: str, options: InputOptions
+    data_dir: str | os.PathLike[str], manifest: Manifest, split: str, options: InputOptions
 ) -> tf.data.Dataset:
     """(uint8 image of the model's size, label) of every example, always in the same order."""
-    paths = [str(Path(data_dir, shard.name)) for shard in manifest.splits[split].shards]
+    check_image_size(manifest, options.image_size)
+    paths = [os.fspath(epath.Path(data_dir, shard.name)) for shard in manifest.splits[split].shards]
     interleaved = min(len(paths), INTERLEAVED_SHARDS)
+    to_image = pixels_to_image if manifest.encoding == "raw" else decode_and_resize
 
     def decode(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         example = parse_example(record)
-        return decode_and_resize(example["image"], options.image_size), example["label"]
+        return to_image(example["image"], options.image_size), example["label"]
 
     dataset = (
         tf.data.Dataset.from_tensor_slices(paths)

@@ -1,5 +1,7 @@
 """Encoded bytes to a uint8 image of the model's size."""
 
+import functools
+
 import tensorflow as tf
 
 CHANNELS = 3
@@ -26,3 +28,24 @@ def decode_and_resize(encoded: tf.Tensor, image_size: int) -> tf.Tensor:
     image.set_shape([None, None, CHANNELS])
     resized = tf.image.resize(image, [image_size, image_size], method="bilinear", antialias=False)
     return tf.cast(tf.round(resized), tf.uint8)
+
+
+def decode_to_pixels(encoded: bytes, image_size: int) -> bytes:
+    """What `decode_and_resize` gives, as bytes: image_size x image_size x 3, row by row."""
+    with tf.device("CPU"):
+        return _compiled_for(image_size)(tf.constant(encoded)).numpy().tobytes()
+
+
+def pixels_to_image(pixels: tf.Tensor, image_size: int) -> tf.Tensor:
+    """The image that `decode_to_pixels` gave as bytes, a scalar string."""
+    values = tf.io.decode_raw(pixels, tf.uint8)
+    return tf.reshape(values, [image_size, image_size, CHANNELS])
+
+
+@functools.cache
+def _compiled_for(image_size: int) -> tf.types.experimental.PolymorphicFunction:
+    # As a graph, which is how the input pipeline runs it.
+    return tf.function(
+        functools.partial(decode_and_resize, image_size=image_size),
+        input_signature=[tf.TensorSpec([], tf.string)],
+    )

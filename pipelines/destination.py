@@ -1,47 +1,48 @@
 """May a set be written here? Looks at what the output directory holds, before any long work."""
 
 import hashlib
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from etils import epath
+
 from pipelines.errors import InputError
-from pipelines.manifest import LABELS_NAME, MANIFEST_NAME, Manifest, check_shards, load_manifest
+from pipelines.manifest import MANIFEST_NAME, Manifest, check_shards, load_manifest
 from pipelines.progress import progress
 from pipelines.sources import Source, fingerprint
 
-_TFDS_FILES = ("dataset_info.json", "features.json", LABELS_NAME)
 
-
-def check_destination(output_dir: Path, overwrite: bool) -> None:
+def check_destination(output_dir: os.PathLike[str], overwrite: bool) -> None:
     """Checks that `output_dir` may be written, as far as can be seen before any work.
 
     Raises:
         InputError: when it is neither missing, nor empty, nor a finished set; with `overwrite`
             also when it is a finished set with other files in it, which would be lost.
     """
-    if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
+    path = epath.Path(output_dir)
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     what_to_do = "choose another --output_dir, or remove it yourself."
-    if not Path(output_dir, MANIFEST_NAME).is_file():
+    if not (path / MANIFEST_NAME).is_file():
         raise InputError(
-            f"received the output directory {str(output_dir)!r}, which exists and is no finished "
-            f"set of shards, expected a new, empty or finished one; {what_to_do}"
+            f"received the output directory {os.fspath(output_dir)!r}, which exists and is no "
+            f"finished set of shards, expected a new, empty or finished one; {what_to_do}"
         )
     if overwrite:
         manifest = load_manifest(output_dir)
         shards = [shard.name for split in manifest.splits.values() for shard in split.shards]
-        known = {MANIFEST_NAME, *_TFDS_FILES, *shards}
-        others = sorted(path.name for path in output_dir.iterdir() if path.name not in known)
+        known = {MANIFEST_NAME, *manifest.metadata, *shards}
+        others = sorted(entry.name for entry in path.iterdir() if entry.name not in known)
         if others:
             raise InputError(
-                f"received --overwrite for {str(output_dir)!r}, which also holds {others[0]!r}, "
-                f"expected nothing but a finished set; move it away, or {what_to_do}"
+                f"received --overwrite for {os.fspath(output_dir)!r}, which also holds "
+                f"{others[0]!r}, expected nothing but a finished set; move it away, or {what_to_do}"
             )
 
 
 def find_identical(
-    output_dir: Path, source: Source, settings: Mapping[str, Any]
+    output_dir: os.PathLike[str], source: Source, settings: Mapping[str, Any]
 ) -> Manifest | None:
     """The manifest of the set in `output_dir` if it is just what would be written now.
 
@@ -50,13 +51,13 @@ def find_identical(
     Raises:
         InputError: when there is another set, or when the set there is damaged.
     """
-    if not Path(output_dir, MANIFEST_NAME).exists():
+    if not epath.Path(output_dir, MANIFEST_NAME).exists():
         return None
     manifest = load_manifest(output_dir)
     difference = _difference(manifest, source, settings)
     if difference:
         raise InputError(
-            f"received the output directory {str(output_dir)!r}, which holds another set "
+            f"received the output directory {os.fspath(output_dir)!r}, which holds another set "
             f"({difference}), expected a new directory or the same set; choose another "
             "--output_dir, or pass --overwrite to replace it."
         )
@@ -77,7 +78,12 @@ def _difference(manifest: Manifest, source: Source, settings: Mapping[str, Any])
     if differing:
         return "; ".join(differing)
     identities = (
-        (image.file_name, image.class_name, hashlib.sha256(image.data).hexdigest())
+        (
+            image.file_name,
+            image.class_name,
+            image.split,
+            hashlib.sha256(image.read()).hexdigest(),
+        )
         for image in progress(source.images(), source.num_images, "Comparing images")
     )
     same = fingerprint(identities) == manifest.source["fingerprint"]

@@ -15,15 +15,16 @@ def serialize_example(image: bytes, label: int, file_name: str, sha256: str) -> 
     """The bytes of one record, the same for the same arguments.
 
     Args:
-        image: Encoded image (JPEG or PNG).
+        image: Encoded image (JPEG or PNG), or pixels where the set's encoding is 'raw'.
         label: Index of the class in the manifest's `class_names`.
         file_name: Path of the image in its source, with forward slashes: `Faces/image_0001.jpg`.
+            What is no UTF-8 in it goes back to the bytes that it was.
         sha256: Hexadecimal SHA-256 of the source's file, before any normalisation.
     """
     features = {
         "image": _bytes_feature(image),
         "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-        "file_name": _bytes_feature(file_name.encode()),
+        "file_name": _bytes_feature(file_name.encode("utf-8", "surrogateescape")),
         "sha256": _bytes_feature(sha256.encode()),
     }
     example = tf.train.Example(features=tf.train.Features(feature=features))

@@ -8,13 +8,13 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 import tensorflow_datasets as tfds
+from etils import epath
 
-from pipelines.manifest import IMAGE_SHAPE, Shard, Split
+from pipelines.manifest import Manifest, Shard
+from pipelines.staging import to_disk
 
 _VERSION = "1.0.0"  # of the data set, for TFDS; the manifest's fingerprint tells sets apart
 # Each split is shuffled by a stream of its own, so that one does not depend on the others' sizes.
@@ -31,52 +31,67 @@ class PlannedShard:
 
 
 def plan_shards(
-    dataset_name: str, parts: Mapping[str, Sequence[int]], num_shards: int, seed: int
+    dataset_name: str,
+    parts: Mapping[str, Sequence[int]],
+    record_bytes: Sequence[int],
+    size: tuple[int | None, float | None],
+    seed: int,
 ) -> list[PlannedShard]:
     """Says which image becomes which record of which shard.
 
     Args:
         dataset_name: First part of the shards' names.
-        parts: Split -> indices of its images.
-        num_shards: For 'train'; the other splits get shards of about the same size. No shard is
-            ever empty: a split has at most as many as it has images, and at least one.
+        parts: Split -> indices of its images, in an order that their source has no say in.
+        record_bytes: Size of each image's record.
+        size: The number of shards for 'train', where the other splits get shards of about the same
+            size; or None and the size of each in megabytes, about. No shard is ever empty: a split
+            has at most as many as it has images, and at least one.
         seed: Of the order of the records, in which the classes are mixed.
     """
-    images_per_shard = len(parts["train"]) / min(num_shards, len(parts["train"]))
+    train_shards, megabytes = size
+    images_per_shard = len(parts["train"]) / min(train_shards or 1, len(parts["train"]))
     plan = []
     for split, indices in parts.items():
         order = np.random.default_rng((seed, _STREAMS[split])).permutation(np.asarray(indices))
-        count = max(1, round(len(order) / images_per_shard))
+        wanted = len(order) / images_per_shard
+        if megabytes is not None:
+            wanted = sum(record_bytes[index] for index in indices) / (megabytes * 1e6)
+        count = min(max(1, round(wanted)), len(order))
         for number, chunk in enumerate(np.array_split(order, count)):
             name = f"{dataset_name}-{split}.tfrecord-{number:05}-of-{count:05}"
             plan.append(PlannedShard(split, name, tuple(chunk.tolist())))
     return plan
 
 
-def write_shard(path: Path, records: Iterable[bytes]) -> Shard:
-    """Writes one shard, to the disk and not only to its cache, and says what it is."""
-    num_examples = 0
-    try:
-        with tf.io.TFRecordWriter(os.fspath(path)) as writer:
-            for record in records:
-                writer.write(record)
-                num_examples += 1
-    except tf.errors.OpError as error:  # as on a full disk, where Python would raise OSError
-        raise OSError(error.message) from error
-    with open(path, "rb") as stream:
-        os.fsync(stream.fileno())
-        sha256 = hashlib.sha256()
-        while block := stream.read(1 << 20):
-            sha256.update(block)
-    return Shard(path.name, num_examples, path.stat().st_size, sha256.hexdigest())
+def write_shard(path: os.PathLike[str], records: Iterable[bytes]) -> Shard:
+    """Writes one shard, to the disk and not only to its cache, and says what it is.
+
+    Args:
+        path: Local, or wherever `epath` can write.
+        records: As `frame_record` gives them, in their order.
+    """
+    num_examples = num_bytes = 0
+    sha256 = hashlib.sha256()
+    target = epath.Path(path)
+    with target.open("wb") as stream:
+        for record in records:
+            stream.write(record)
+            sha256.update(record)
+            num_examples += 1
+            num_bytes += len(record)
+        to_disk(stream)
+    return Shard(target.name, num_examples, num_bytes, sha256.hexdigest())
 
 
-def write_tfds_metadata(
-    directory: Path, dataset_name: str, class_names: Sequence[str], splits: Mapping[str, Split]
-) -> None:
-    """Writes what `tfds.builder_from_directory` needs to read the shards in `directory`."""
+def write_tfds_metadata(directory: os.PathLike[str], manifest: Manifest) -> dict[str, str]:
+    """Writes what `tfds.builder_from_directory` needs to read the shards in `directory`.
+
+    Returns:
+        The name of each file written -> its SHA-256.
+    """
+    before = set(epath.Path(directory).iterdir())
     template = tfds.core.ShardedFileTemplate(
-        data_dir=directory, dataset_name=dataset_name, filetype_suffix="tfrecord"
+        data_dir=directory, dataset_name=manifest.name, filetype_suffix="tfrecord"
     )
     split_infos = [
         tfds.core.SplitInfo(
@@ -85,12 +100,19 @@ def write_tfds_metadata(
             num_bytes=sum(shard.num_bytes for shard in split.shards),
             filename_template=template.replace(split=name),
         )
-        for name, split in splits.items()
+        for name, split in manifest.splits.items()
     ]
+    image = (
+        tfds.features.Image(shape=manifest.image_shape, encoding_format="jpeg")
+        if manifest.encoding == "jpeg"
+        else tfds.features.Tensor(
+            shape=manifest.image_shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES
+        )
+    )
     features = tfds.features.FeaturesDict(
         {
-            "image": tfds.features.Image(shape=IMAGE_SHAPE, encoding_format="jpeg"),
-            "label": tfds.features.ClassLabel(names=list(class_names)),
+            "image": image,
+            "label": tfds.features.ClassLabel(names=list(manifest.class_names)),
             "file_name": tfds.features.Text(),
             "sha256": tfds.features.Text(),
         }
@@ -102,3 +124,5 @@ def write_tfds_metadata(
         version=_VERSION,
         check_data=False,
     )
+    written = sorted(set(epath.Path(directory).iterdir()) - before)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}

@@ -1,38 +1,39 @@
-"""Keeps vetted images on disk between the pass over the source and the writing of the shards."""
+"""Keeps finished records on disk between the pass over the source and the writing of the shards."""
 
-from pathlib import Path
-from types import TracebackType
+import os
+import tempfile
+from array import array
+from collections.abc import Iterable
 
 
 class Spool:
-    """A temporary file of byte strings, numbered as they came; gone when the `with` block ends.
+    """A nameless temporary file of byte strings, numbered as they came; it goes with its process.
 
     The records' order is known only when every image has been seen, and the images together may be
-    larger than the memory.
+    larger than the memory. First everything is written, then any thread may read any of it.
+
+    Args:
+        directory: Where there is room for it; None for the system's temporary directory.
     """
 
-    def __init__(self, path: Path):
-        self._path = path
-        self._ends = [0]
+    def __init__(self, directory: str | None):
+        self._stream = tempfile.TemporaryFile(dir=directory)
+        self._ends = array("Q", [0])
 
-    def __enter__(self) -> "Spool":
-        self._stream = open(self._path, "w+b")
-        return self
+    def extend(self, items: Iterable[bytes]) -> None:
+        """Writes more byte strings, which get the next numbers."""
+        for data in items:
+            self._stream.write(data)
+            self._ends.append(self._ends[-1] + len(data))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stream.close()
-        self._path.unlink()
-
-    def append(self, data: bytes) -> None:
-        self._stream.seek(self._ends[-1])
-        self._stream.write(data)
-        self._ends.append(self._ends[-1] + len(data))
+    def flush(self) -> None:
+        """Makes what was written readable."""
+        self._stream.flush()
 
     def __getitem__(self, index: int) -> bytes:
-        self._stream.seek(self._ends[index])
-        return self._stream.read(self._ends[index + 1] - self._ends[index])
+        start = self._ends[index]
+        return os.pread(self._stream.fileno(), self._ends[index + 1] - start, start)
+
+    def close(self) -> None:
+        """Gives its room on the disk back."""
+        self._stream.close()

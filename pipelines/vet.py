@@ -5,101 +5,127 @@ no notice of EXIF orientation, drops alpha without looking at it, and fails on s
 and the web produce; such pictures are normalised here, so that nothing later needs to know of them.
 """
 
-import collections
-import concurrent.futures
+import contextlib
 import dataclasses
-import hashlib
+import functools
 import io
-import itertools
-import os
 import warnings
-from collections.abc import Generator, Iterable
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from pipelines.archives import MAX_FILE_BYTES
-from pipelines.sources import SourceImage
+from pipelines.sources.archives import MAX_FILE_BYTES
 
 # About three times what a good camera gives. Decoded, this is 240 MB; beyond it lie bombs.
 MAX_PIXELS = 80_000_000
+# Images decoded in one call, which saves small ones the cost of a call each; larger ones, of which
+# that many together would fill the memory, are decoded one by one.
+BATCH = 32
+_MAX_PIXELS_IN_BATCH = 1_000_000
 
 Image.init()  # registers all formats; Pillow itself waits until an image needs them
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong, the verdict says
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
 _PASSING_FORMATS = ("JPEG", "MPO", "PNG")  # MPO: what Pillow calls a JPEG with a preview in it
 _LOSSY_FORMATS = ("JPEG", "MPO", "WEBP")
 
 
 @dataclasses.dataclass(frozen=True)
-class Vetted:
-    """One image, looked at.
+class Verdict:
+    """What is to become of one image.
 
     Attributes:
-        source: Where it comes from; its `data` are the source's bytes.
-        sha256: Of the source's bytes.
-        data: The bytes to store; empty when rejected.
+        data: The bytes to store, a JPEG or PNG; empty when rejected.
+        format: What the source's bytes are, as Pillow names it ('JPEG', 'PNG', ...).
+        grey: Whether the source's bytes have no colour; they decode to three equal channels.
         normalised: Why `data` is not the source's bytes; '' when it is.
         rejected: Why there is nothing to store; '' when there is.
     """
 
-    source: SourceImage
-    sha256: str
-    data: bytes
+    data: bytes = b""
+    format: str = ""
+    grey: bool = False
     normalised: str = ""
     rejected: str = ""
 
 
-def vet_images(
-    images: Iterable[SourceImage], num_threads: int | None = None
-) -> Generator[Vetted, None, None]:
-    """Vets `images` on all cores, in their order, with a few at a time in memory.
+def vet(files: Sequence[bytes]) -> list[Verdict]:
+    """Vets images, each decoded to its last pixel; never raises for what the bytes hold.
 
     Args:
-        images: Read one by one, as room is made.
-        num_threads: None for one a core. The results do not depend on it.
+        files: The bytes of at most `BATCH` files.
     """
-    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-    num_threads = num_threads or os.cpu_count() or 1
-    pending: collections.deque[concurrent.futures.Future[Vetted]] = collections.deque()
-    remaining = iter(images)
-    # Threads will do: Pillow and TensorFlow both let go of the interpreter while they decode.
-    with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
-        for image in itertools.islice(remaining, 2 * num_threads):
-            pending.append(pool.submit(vet_image, image))
-        while pending:
-            yield pending.popleft().result()
-            for image in itertools.islice(remaining, 1):
-                pending.append(pool.submit(vet_image, image))
+    headers = [_read_header(data) for data in files]
+    together = [
+        index
+        for index, header in enumerate(headers)
+        if isinstance(header, _Header) and header.passes_in_batch
+    ]
+    sizes = _decode_together([files[index] for index in together])
+    passed = dict(zip(together, sizes, strict=True))
+    return [
+        Verdict(data, header.format, header.grey)
+        if isinstance(header, _Header) and passed.get(index) == header.size
+        else _vet_alone(data, header)
+        for index, (data, header) in enumerate(zip(files, headers, strict=True))
+    ]
 
 
-def vet_image(image: SourceImage) -> Vetted:
-    """Vets one image; never raises for what its bytes hold."""
-    sha256 = hashlib.sha256(image.data).hexdigest()
+def _vet_alone(data: bytes, header: "_Header | _Unfit") -> Verdict:
+    if isinstance(header, _Unfit):
+        return Verdict(rejected=str(header))
     try:
-        data, normalised = _passed_or_normalised(image.data)
+        if header.reason:
+            stored = _normalise(data)
+            _check_with_tensorflow(stored, None)
+            return Verdict(stored, header.format, header.grey, header.reason)
+        _check_with_tensorflow(data, header.size)
+        return Verdict(data, header.format, header.grey)
     except _Unfit as error:
-        return Vetted(image, sha256, b"", rejected=str(error))
-    return Vetted(image, sha256, data, normalised)
+        return Verdict(format=header.format, rejected=str(error))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Header:
+    """What an image's header says: its (width, height), and why to normalise it, among others."""
+
+    format: str
+    grey: bool
+    size: tuple[int, int]
+    reason: str
+
+    @property
+    def passes_in_batch(self) -> bool:
+        return not self.reason and self.size[0] * self.size[1] <= _MAX_PIXELS_IN_BATCH
 
 
 class _Unfit(Exception):
     """Why an image is rejected; the same words for the same bytes."""
 
 
-def _passed_or_normalised(data: bytes) -> tuple[bytes, str]:
+def _read_header(data: bytes) -> "_Header | _Unfit":
     if not data:
-        raise _Unfit("empty file")
+        return _Unfit("empty file")
     if len(data) > MAX_FILE_BYTES:
-        raise _Unfit(f"file of more than {MAX_FILE_BYTES} bytes")
+        return _Unfit(f"file of more than {MAX_FILE_BYTES} bytes")
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+        with _open(data) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise _too_large(f"{picture.width} x {picture.height}")
-            picture.load()
             reason = _reason_to_normalise(picture, data)
-            stored = _normalise(picture) if reason else data
-            size = picture.size
+            return _Header(picture.format or "", picture.mode == "L", picture.size, reason)
+    except _Unfit as error:
+        return error
+
+
+@contextlib.contextmanager
+def _open(data: bytes) -> Iterator[Image.Image]:
+    """The picture in `data`, its pixels not yet decoded; whatever goes wrong is `_Unfit`."""
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            yield picture
     except UnidentifiedImageError as error:
         raise _Unfit("no image that Pillow can read") from error
     except Image.DecompressionBombError as error:
@@ -108,8 +134,6 @@ def _passed_or_normalised(data: bytes) -> tuple[bytes, str]:
         raise
     except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
         raise _Unfit(f"damaged image: {error or type(error).__name__}") from error
-    _check_with_tensorflow(stored, None if reason else size)
-    return stored, reason
 
 
 def _reason_to_normalise(picture: Image.Image, data: bytes) -> str:
@@ -124,12 +148,13 @@ def _reason_to_normalise(picture: Image.Image, data: bytes) -> str:
     return ""
 
 
-def _normalise(picture: Image.Image) -> bytes:
+def _normalise(data: bytes) -> bytes:
     """The picture's first frame, upright, as 8-bit RGB; lossless where the source was."""
-    lossy = picture.format in _LOSSY_FORMATS
-    upright = ImageOps.exif_transpose(picture)
-    # From the pixels alone: Pillow would otherwise copy profiles and comments along.
-    plain = Image.fromarray(np.asarray(_as_rgb(upright)))
+    with _open(data) as picture:
+        lossy = picture.format in _LOSSY_FORMATS
+        upright = ImageOps.exif_transpose(picture)
+        # From the pixels alone: Pillow would otherwise copy profiles and comments along.
+        plain = Image.fromarray(np.asarray(_as_rgb(upright)))
     stream = io.BytesIO()
     if lossy:
         plain.save(stream, "JPEG", quality=95, subsampling=0)
@@ -156,10 +181,41 @@ def _check_with_tensorflow(data: bytes, size: tuple[int, int] | None) -> None:
         with tf.device("CPU"):
             pixels = tf.io.decode_image(data, channels=3, expand_animations=False)
     except tf.errors.OpError as error:
+        with _open(data) as picture:
+            picture.load()  # says better what is wrong
         raise _Unfit("TensorFlow cannot decode it, though Pillow can") from error
     if size is not None and tuple(pixels.shape) != (size[1], size[0], 3):
         raise _Unfit(f"TensorFlow decodes it to {tuple(pixels.shape)}, Pillow to {size}")
 
 
+def _decode_together(images: list[bytes]) -> list[tuple[int, int] | None]:
+    """The (width, height) of each image after decoding, or None each if one cannot be decoded."""
+    if not images:
+        return []
+    # A graph of a fixed number of ops is traced once; what is too much is cut off again.
+    padded = images + [_ONE_PIXEL] * (BATCH - len(images))
+    try:
+        with tf.device("CPU"):
+            shapes = _decoded_shapes(tf.constant(padded)).numpy()
+    except tf.errors.OpError:
+        return [None] * len(images)
+    return [(int(width), int(height)) for height, width, _ in shapes[: len(images)]]
+
+
+@tf.function(input_signature=[tf.TensorSpec([BATCH], tf.string)])
+def _decoded_shapes(images: tf.Tensor) -> tf.Tensor:
+    decode = functools.partial(tf.io.decode_image, channels=3, expand_animations=False)
+    return tf.stack([tf.shape(decode(image)) for image in tf.unstack(images)])
+
+
 def _too_large(pixels: str) -> _Unfit:
     return _Unfit(f"{pixels} pixels, more than {MAX_PIXELS}")
+
+
+def _one_pixel() -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+_ONE_PIXEL = _one_pixel()

@@ -46,7 +46,8 @@ def image_folder(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished set made from such a folder: 18 images for training, 6 for the test."""
-    from pipelines.convert import Settings, convert
+    from pipelines.convert import convert
+    from pipelines.settings import Settings
     from pipelines.sources import open_source
 
     base = tmp_path_factory.mktemp("tiny")

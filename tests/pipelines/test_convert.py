@@ -7,17 +7,22 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from PIL import Image
 from sklearn.model_selection import train_test_split
 
-from pipelines.convert import Settings, convert
+from pipelines.convert import convert
+from pipelines.dataset import InputOptions, eval_batches
 from pipelines.errors import InputError
 from pipelines.example import parse_example
+from pipelines.local_engine import LocalEngine
 from pipelines.manifest import Manifest, check_shards, load_manifest
+from pipelines.settings import Settings
 from pipelines.sources import open_source
 
 
@@ -35,9 +40,15 @@ def _shards(directory: Path) -> dict[str, bytes]:
     return {name: data for name, data in _files(directory).items() if name != "manifest.json"}
 
 
-def _convert(path: Path, output: Path, **options: object) -> Manifest:
-    settings = Settings(shards=2, **options.pop("settings", {}))  # type: ignore[arg-type]
-    return convert(open_source(str(path)), settings, output, **options)  # type: ignore[arg-type]
+def _convert(
+    path: Path | str, output: Path, num_threads: int | None = None, **settings: Any
+) -> Manifest:
+    return convert(
+        open_source(str(path)),
+        Settings(shards=2, **settings),
+        output,
+        engine=LocalEngine(num_threads),
+    )
 
 
 def test_every_image_comes_back_with_its_bytes_label_and_name(image_folder: Path, tmp_path: Path):
@@ -100,8 +111,7 @@ def test_tensorflow_datasets_reads_it(data_dir: Path):
 
 def test_a_validation_part_is_taken_from_the_training_part(image_folder: Path, tmp_path: Path):
     plain = _convert(image_folder, tmp_path / "plain")
-    settings = {"validation_fraction": 0.25}
-    manifest = _convert(image_folder, tmp_path / "set", settings=settings)
+    manifest = _convert(image_folder, tmp_path / "set", validation_fraction=0.25)
     names = {
         split: {record["file_name"] for record in _records(tmp_path / "set", manifest, split)}
         for split in manifest.splits
@@ -153,8 +163,8 @@ def test_folder_and_archives_give_the_same_shards(image_folder: Path, tmp_path: 
 def test_other_seeds_and_images_give_other_fingerprints(image_folder: Path, tmp_path: Path):
     manifests = [
         _convert(image_folder, tmp_path / "a"),
-        _convert(image_folder, tmp_path / "b", settings={"seed": 1}),
-        _convert(image_folder, tmp_path / "c", settings={"split_seed": 1}),
+        _convert(image_folder, tmp_path / "b", seed=1),
+        _convert(image_folder, tmp_path / "c", split_seed=1),
     ]
     first, second = sorted((image_folder / "lines").iterdir())[:2]
     first.write_bytes(second.read_bytes())
@@ -179,8 +189,6 @@ def test_normalised_images_are_counted_and_keep_the_hash_of_their_source(
 ):
     path = image_folder / "lines" / "image_0000.bmp"
     path.write_bytes(tf.io.encode_png(np.zeros((3, 3, 3), np.uint8)).numpy())
-    from PIL import Image
-
     Image.new("RGB", (3, 3), "red").save(path, "BMP")
     manifest = _convert(image_folder, tmp_path / "set")
     assert manifest.normalised == {"BMP file": 1}
@@ -204,7 +212,7 @@ def test_a_bad_image_stops_it_with_its_name_and_leaves_nothing(image_folder: Pat
 def test_skipped_images_are_listed_and_the_rest_is_converted(image_folder: Path, tmp_path: Path):
     for name in ("squares/image_0001.jpg", "lines/image_0002.jpg"):
         (image_folder / name).write_bytes(b"")
-    manifest = _convert(image_folder, tmp_path / "set", settings={"on_bad_image": "skip"})
+    manifest = _convert(image_folder, tmp_path / "set", on_bad_image="skip")
     rejected = [(entry.file_name, entry.reason) for entry in manifest.rejected]
     assert rejected == [
         ("lines/image_0002.jpg", "empty file"), ("squares/image_0001.jpg", "empty file"),
@@ -218,7 +226,7 @@ def test_skipping_may_leave_too_few_of_a_class(left: int, image_folder: Path, tm
     for path in sorted((image_folder / "lines").iterdir())[left:]:
         path.write_bytes(b"")
     with pytest.raises(InputError) as caught:
-        _convert(image_folder, tmp_path / "set", settings={"on_bad_image": "skip"})
+        _convert(image_folder, tmp_path / "set", on_bad_image="skip")
     assert f"received {left} images of the class 'lines', expected at least 4" in str(caught.value)
     assert not (tmp_path / "set").exists()
 
@@ -242,3 +250,158 @@ def test_a_source_that_breaks_off_leaves_nothing(image_folder: Path, tmp_path: P
     with pytest.raises(InputError, match="changed while it was read"):
         convert(source, Settings(), tmp_path / "set")
     assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_too_many_bad_images_stop_it(image_folder: Path, tmp_path: Path):
+    for number in range(3):
+        (image_folder / "lines" / f"bad_{number}.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match="received 3 bad images so far.*--max_bad_images=2"):
+        _convert(image_folder, tmp_path / "set", on_bad_image="skip", max_bad_images=2)
+    manifest = _convert(image_folder, tmp_path / "set", on_bad_image="skip", max_bad_images=3)
+    assert len(manifest.rejected) == 3
+
+
+def test_names_of_any_bytes_travel_losslessly(image_folder: Path, tmp_path: Path):
+    names = [b"a b.jpg", b"new\nline.jpg", "gr\u00fc\u00df.jpg".encode(), b"\xff\xfe.jpg"]
+    lines = os.fsencode(image_folder / "lines")
+    data = (image_folder / "lines" / "image_0000.jpg").read_bytes()
+    for number, name in enumerate(names):
+        with open(os.path.join(lines, name), "wb") as stream:
+            stream.write(data + bytes([number]))  # bytes behind the end of a JPEG are no harm
+    (image_folder / "lines" / "image_0000.jpg").unlink()
+    with open(os.path.join(lines, b"bad\xff.jpg"), "wb"):
+        pass
+    manifest = _convert(image_folder, tmp_path / "set", on_bad_image="skip")
+    records = [r for split in manifest.splits for r in _records(tmp_path / "set", manifest, split)]
+    stored = {record["file_name"] for record in records}
+    assert {b"lines/" + name for name in names} <= stored
+    (rejected,) = load_manifest(tmp_path / "set").rejected
+    assert os.fsencode(rejected.file_name) == b"lines/bad\xff.jpg"
+
+
+def test_the_same_bytes_under_two_labels_are_an_error_that_names_both(
+    image_folder: Path, tmp_path: Path
+):
+    shutil.copy(image_folder / "lines" / "image_0000.jpg", image_folder / "squares" / "copy.jpg")
+    with pytest.raises(InputError) as caught:
+        _convert(image_folder, tmp_path / "set")
+    for part in ("'lines/image_0000.jpg' (lines)", "'squares/copy.jpg' (squares)"):
+        assert part in str(caught.value)
+    assert not (tmp_path / "set").exists()
+
+
+def _picture(folder: Path, seed: int, quality: int, name: str) -> None:
+    coarse = np.random.default_rng(seed).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    picture = Image.fromarray(coarse).resize((160, 120), Image.Resampling.BICUBIC)
+    picture.save(folder / name, quality=quality)
+
+
+@pytest.fixture
+def folder_with_copies(tmp_path: Path) -> Path:
+    """Two classes of 12 pictures, each of which is there twice, at another quality."""
+    for label, class_name in enumerate(("day", "night")):
+        (tmp_path / "pictures" / class_name).mkdir(parents=True)
+        for number in range(12):
+            folder, seed = tmp_path / "pictures" / class_name, 100 * label + number
+            _picture(folder, seed, 95, f"{number:02}.jpg")
+            _picture(folder, seed, 70, f"{number + 12:02}.jpg")
+    return tmp_path / "pictures"
+
+
+def test_near_identical_images_are_kept_together_and_named(
+    folder_with_copies: Path, tmp_path: Path
+):
+    def divided(manifest: Manifest, directory: Path) -> int:
+        part_of = {
+            record["file_name"].decode(): split
+            for split in manifest.splits
+            for record in _records(directory, manifest, split)
+        }
+        numbers = [f"{class_name}/{n:02}" for class_name in ("day", "night") for n in range(12)]
+        copies = [f"{name[:-2]}{int(name[-2:]) + 12:02}" for name in numbers]
+        return sum(
+            part_of[f"{one}.jpg"] != part_of[f"{other}.jpg"]
+            for one, other in zip(numbers, copies, strict=True)
+        )
+
+    plain = _convert(folder_with_copies, tmp_path / "plain")
+    assert divided(plain, tmp_path / "plain") > 0 and plain.duplicates == ()
+    grouped = _convert(folder_with_copies, tmp_path / "set", group_duplicates=True)
+    assert divided(grouped, tmp_path / "set") == 0
+    assert len(grouped.duplicates) == 24 and grouped.duplicates[0] == ("day/00.jpg", "day/12.jpg")
+    assert grouped.splits["test"].num_examples == 12
+
+
+def test_a_near_identical_image_under_another_label_is_an_error_only_where_they_are_grouped(
+    folder_with_copies: Path, tmp_path: Path
+):
+    _picture(folder_with_copies / "night", 3, 60, "odd.jpg")
+    _convert(folder_with_copies, tmp_path / "plain")
+    with pytest.raises(InputError) as caught:
+        _convert(folder_with_copies, tmp_path / "set", group_duplicates=True)
+    assert "(day) and 'night/odd.jpg' (night)" in str(caught.value)
+
+
+def _with_own_parts(image_folder: Path, base: Path) -> Path:
+    for class_folder in image_folder.iterdir():
+        for number, path in enumerate(sorted(class_folder.iterdir())):
+            part = "val" if number == 0 else "test" if number in (3, 4) else "train"
+            target = base / part / class_folder.name / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    return base
+
+
+def test_a_source_with_parts_keeps_them(image_folder: Path, tmp_path: Path):
+    folder = _with_own_parts(image_folder, tmp_path / "parts")
+    for split in ("auto", "source"):
+        manifest = _convert(folder, tmp_path / split, split=split)
+        for part, count in (("train", 15), ("test", 6), ("validation", 3)):
+            names = {r["file_name"].decode() for r in _records(tmp_path / split, manifest, part)}
+            own_name = "val" if part == "validation" else part
+            assert len(names) == count
+            assert all(name.startswith(f"{own_name}/") for name in names)
+    anew = _convert(folder, tmp_path / "anew", split="stratified")
+    assert {part: split.num_examples for part, split in anew.splits.items()} == {
+        "train": 18, "test": 6,
+    }  # fmt: skip
+
+
+def test_a_source_without_parts_cannot_be_asked_for_them(image_folder: Path, tmp_path: Path):
+    with pytest.raises(InputError, match="--split=source for 'shapes', which has no parts"):
+        _convert(image_folder, tmp_path / "set", split="source")
+
+
+def test_raw_records_are_what_training_would_decode(image_folder: Path, tmp_path: Path):
+    plain = _convert(image_folder, tmp_path / "plain")
+    raw = _convert(image_folder, tmp_path / "raw", encoding="raw", image_size=16)
+    assert (raw.encoding, raw.image_shape) == ("raw", (16, 16, 3))
+    options = InputOptions(image_size=16, batch_size=4)
+    for split in ("train", "test"):
+        batches = [
+            list(eval_batches(tmp_path / name, manifest, split, options).as_numpy_iterator())
+            for name, manifest in (("plain", plain), ("raw", raw))
+        ]
+        for ours, theirs in zip(*batches, strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    builder = tfds.builder_from_directory(str(tmp_path / "raw"))
+    example = next(iter(tfds.as_numpy(builder.as_dataset(split="test"))))
+    assert example["image"].shape == (16, 16, 3) and example["image"].dtype == np.uint8
+    with pytest.raises(InputError, match="pass --image_size=16"):
+        eval_batches(tmp_path / "raw", raw, "test", InputOptions(image_size=32))
+
+
+def test_our_sets_are_sources_again_by_way_of_tensorflow_datasets(
+    image_folder: Path, tmp_path: Path
+):
+    first = _convert(image_folder, tmp_path / "first", validation_fraction=0.25)
+    second = _convert(f"tfds:{tmp_path / 'first'}", tmp_path / "second")
+    assert second.class_names == first.class_names
+    for split in first.splits:
+        one, two = (
+            sorted(
+                (record["label"], record["image"]) for record in _records(tmp_path / name, m, split)
+            )
+            for name, m in (("first", first), ("second", second))
+        )
+        assert one == two

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.convert_config import ConvertConfig
 from pipelines.errors import InputError
-from pipelines.make_tfrecords import ConvertConfig, main
+from pipelines.make_tfrecords import main
 from pipelines.manifest import load_manifest
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,13 @@ def _state(directory: Path) -> dict[str, tuple[int, bytes]]:
         ({"shards": 0}, "--shards=0, expected 1 or more"),
         ({"seed": -1}, "--seed=-1, expected 0 or more"),
         ({"split_seed": 2**32}, "--split_seed=4294967296"),
+        ({"shards": 2, "shard_size_mb": 5.0}, "--shards=2 and --shard_size_mb=5.0"),
+        ({"shard_size_mb": 0.0}, "--shard_size_mb=0.0, expected more than 0"),
+        ({"image_size": 64}, "--image_size with --encoding=jpeg"),
+        ({"encoding": "raw", "image_size": 0}, "--image_size=0, expected 1"),
+        ({"max_bad_images": 3}, "--max_bad_images with --on_bad_image=fail"),
+        ({"on_bad_image": "skip", "max_bad_images": -1}, "--max_bad_images=-1"),
+        ({"beam_pipeline_options": ("runner=x",)}, "--beam_pipeline_options with --engine=local"),
     ],
 )
 def test_flags_that_cannot_be(options: dict[str, object], message: str):
@@ -100,14 +108,14 @@ def test_wrong_usage_has_status_2():
 
 
 def test_a_stopped_conversion_leaves_nothing(image_folder: Path, tmp_path: Path):
-    # So many images that the signal comes in the middle of the work.
+    # So many images that the signal comes while they are checked.
     data = (image_folder / "lines" / "image_0000.jpg").read_bytes()
     for number in range(6_000):
         (image_folder / "lines" / f"copy_{number}.jpg").write_bytes(data)
     before = sorted(os.listdir(tmp_path))
     process = _start(f"--source={image_folder}", f"--output_dir={tmp_path / 'new' / 'set'}")
     deadline = time.monotonic() + 60
-    while not any(path.stat().st_size for path in tmp_path.glob("new/.set.tmp-*/images.spool")):
+    while not any(tmp_path.glob("new/.set.tmp-*")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)

@@ -4,12 +4,13 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from pipelines.records import frame_record
 from pipelines.shards import plan_shards, write_shard
 
 
 def test_plan_holds_every_image_once_in_shards_of_like_size():
     parts = {"train": range(0, 1674), "test": range(1674, 2233)}
-    plan = plan_shards("caltech4", parts, 8, 0)
+    plan = plan_shards("caltech4", parts, [1] * 2233, (8, None), 0)
     assert plan[0].name == "caltech4-train.tfrecord-00000-of-00008"
     assert Counter(shard.split for shard in plan) == {"train": 8, "test": 3}
     for split, indices in parts.items():
@@ -24,20 +25,31 @@ def test_plan_holds_every_image_once_in_shards_of_like_size():
 @pytest.mark.parametrize("num_test", [1, 2, 50])
 def test_no_shard_is_empty(num_train: int, num_test: int):
     parts = {"train": range(num_train), "test": range(num_train, num_train + num_test)}
-    plan = plan_shards("pets", parts, 8, 0)
+    plan = plan_shards("pets", parts, [1] * 57, (8, None), 0)
     assert all(shard.indices for shard in plan)
     assert {shard.split for shard in plan} == {"train", "test"}
 
 
 def test_the_seed_decides_the_order():
     parts = {"train": range(100), "test": range(100, 130)}
-    assert plan_shards("pets", parts, 4, 1) == plan_shards("pets", parts, 4, 1)
-    assert plan_shards("pets", parts, 4, 1) != plan_shards("pets", parts, 4, 2)
+    sizes = [1] * 130
+    one, again, two = (plan_shards("pets", parts, sizes, (4, None), seed) for seed in (1, 1, 2))
+    assert one == again != two
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "train", "test"), [(0.01, 10, 3), (0.0001, 100, 30), (9, 1, 1)]
+)
+def test_shards_of_a_size(megabytes: float, train: int, test: int):
+    parts = {"train": range(100), "test": range(100, 130)}
+    plan = plan_shards("pets", parts, [1000] * 130, (None, megabytes), 0)
+    assert Counter(shard.split for shard in plan) == {"train": train, "test": test}
+    assert all(shard.indices for shard in plan)
 
 
 def test_a_written_shard_is_as_it_says(tmp_path: Path):
     path = tmp_path / "pets-train.tfrecord-00000-of-00001"
-    shard = write_shard(path, [b"one", b"two"])
+    shard = write_shard(path, map(frame_record, [b"one", b"two"]))
     assert (shard.name, shard.num_examples) == (path.name, 2)
     assert shard.num_bytes == path.stat().st_size
     records = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]

@@ -1,0 +1,47 @@
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.local_engine import LocalEngine
+from pipelines.prepare import Choices
+from pipelines.sources import Source, SourceImage
+from pipelines.vet import BATCH
+
+CHOICES = Choices(("c",), image_size=None, hashed=False)
+NUM_IMAGES = 40 * BATCH
+
+
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_order_is_kept_and_only_a_few_are_in_memory(
+    num_threads: int, make_jpeg: Callable[..., bytes], tmp_path: Path
+):
+    taken = []
+    data = make_jpeg(0)
+
+    def images() -> Iterator[SourceImage]:
+        for number in range(NUM_IMAGES):
+            taken.append(number)
+            yield SourceImage("c", f"{number}.jpg", lambda n=number: b"bad" if n == 5 else data)
+
+    source = Source("folder", "set", {"": {"c": NUM_IMAGES}}, {}, images)
+    names = []
+    with contextlib.closing(LocalEngine(num_threads).prepare(source, CHOICES, tmp_path)) as found:
+        for prepared in found:
+            names.append(prepared.file_name)
+            assert bool(prepared.rejected) == (prepared.file_name == "5.jpg")
+            assert len(taken) - len(names) <= (num_threads + 2) * BATCH
+    assert names == [f"{number}.jpg" for number in range(NUM_IMAGES)]
+    assert list(tmp_path.iterdir()) == []  # what waits on the disk has no name
+
+
+def test_an_error_of_a_thread_comes_through(tmp_path: Path):
+    def unreadable() -> bytes:
+        raise RuntimeError("disk on fire")
+
+    source = Source(
+        "folder", "set", {"": {"c": 1}}, {}, lambda: iter([SourceImage("c", "1", unreadable)])
+    )
+    with pytest.raises(RuntimeError, match="disk on fire"):
+        list(LocalEngine().prepare(source, CHOICES, tmp_path))
