@@ -21,13 +21,13 @@ def serialize_example(image: bytes, label: int, file_name: str, sha256: str) -> 
             What is no UTF-8 in it goes back to the bytes that it was.
         sha256: Hexadecimal SHA-256 of the source's file, before any normalisation.
     """
-    features = {
-        "image": _bytes_feature(image),
-        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-        "file_name": _bytes_feature(file_name.encode("utf-8", "surrogateescape")),
-        "sha256": _bytes_feature(sha256.encode()),
-    }
-    example = tf.train.Example(features=tf.train.Features(feature=features))
+    example = tf.train.Example()
+    feature = example.features.feature
+    # Filled in place: messages handed to constructors are copied, with the image in them.
+    feature["image"].bytes_list.value.append(image)
+    feature["label"].int64_list.value.append(label)
+    feature["file_name"].bytes_list.value.append(file_name.encode("utf-8", "surrogateescape"))
+    feature["sha256"].bytes_list.value.append(sha256.encode())
     # A protobuf map has no order of its own; `deterministic` sorts it by key.
     return example.SerializeToString(deterministic=True)
 
@@ -44,7 +44,3 @@ def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
             the bytes that it quotes are not UTF-8.)
     """
     return tf.io.parse_single_example(serialized, FEATURES)
-
-
-def _bytes_feature(value: bytes) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))

@@ -18,6 +18,8 @@ from pipelines.quiet_tensorflow import import_tensorflow
 if TYPE_CHECKING:
     from pipelines.convert import Engine
 
+_SHOWN = 5
+
 
 def main(config: ConvertConfig) -> None:
     """Carries out one conversion and prints what has been written."""
@@ -75,7 +77,23 @@ def _summary(manifest: Manifest, output_dir: str) -> str:
     for word, reasons in extras.items():
         lines += [f"{word}: {count} x {reason}" for reason, count in reasons.items()]
     head = f"{manifest.name} in {output_dir}: {len(shards)} shards, {megabytes:.1f} MB"
-    return "\n".join([head, *lines])
+    return "\n".join([head, *lines, *_duplicate_lines(manifest)])
+
+
+def _duplicate_lines(manifest: Manifest) -> list[str]:
+    """The images that are there more than once, in pairs."""
+    if not manifest.settings["group_duplicates"]:
+        copies = manifest.source["byte_identical_images"]
+        hint = "byte-identical to another image; --group_duplicates keeps such images in one part"
+        return [f"Found: {copies} x {hint}"] if copies else []
+    groups = manifest.duplicates
+    pairs = [(group[0], other) for group in groups for other in group[1:]]
+    more = [f"  and {len(pairs) - _SHOWN:,} more, in the manifest"] if len(pairs) > _SHOWN else []
+    return [
+        f"Kept together: {len(groups):,} groups of images that look the same",
+        *(f"  {one!r} and {other!r}" for one, other in pairs[:_SHOWN]),
+        *more,
+    ]
 
 
 if __name__ == "__main__":

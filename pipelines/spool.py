@@ -1,5 +1,6 @@
 """Keeps finished records on disk between the pass over the source and the writing of the shards."""
 
+import itertools
 import os
 import tempfile
 from array import array
@@ -22,9 +23,9 @@ class Spool:
 
     def extend(self, items: Iterable[bytes]) -> None:
         """Writes more byte strings, which get the next numbers."""
-        for data in items:
-            self._stream.write(data)
-            self._ends.append(self._ends[-1] + len(data))
+        written = list(items)
+        self._stream.write(b"".join(written))
+        self._ends.extend(itertools.accumulate(map(len, written), initial=self._ends.pop()))
 
     def flush(self) -> None:
         """Makes what was written readable."""
