@@ -2,8 +2,8 @@
 # All the set-up there is:
 #   ./run_local.sh                  the drawn sample: install, convert, train, report (minutes)
 #   ./run_local.sh test [flags]     install with the test extra and run the tests (flags of pytest)
-#   ./run_local.sh SOURCE [flags]   the same on 'caltech101' (downloaded), a folder of class folders,
-#                                   a .zip or a .tar.gz of one; flags go to the trainer
+#   ./run_local.sh SOURCE [flags]   the same on 'caltech101' (downloaded), 'tfds:NAME', a folder of
+#                                   class folders, a .zip or .tar.gz of one; flags go to the trainer
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
