@@ -168,7 +168,7 @@ def _describe(
             "num_images": source.num_images,
             "fingerprint": inventory.fingerprint(),
             "ignored_files": source.ignored_files,
-            "byte_identical_images": sum(len(group) - 1 for group in inventory.copies()),
+            "byte_identical_images": inventory.num_copies(),
         },
         settings=dataclasses.asdict(settings),
         rejected=tuple(sorted(inventory.rejected, key=lambda rejected: rejected.file_name)),

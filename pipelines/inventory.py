@@ -89,11 +89,17 @@ class Inventory:
 
     def copies(self) -> list[tuple[int, ...]]:
         """Groups of two or more accepted images with the same bytes, as indices."""
-        digests = np.frombuffer(self._sha256s, np.dtype((np.void, _SHA256_BYTES)))
-        _, members = np.unique(digests, return_inverse=True)
-        order = np.argsort(members, kind="stable")
-        groups = np.split(order, np.flatnonzero(np.diff(members[order])) + 1)
-        return sorted(tuple(group.tolist()) for group in groups if len(group) > 1)
+        digests = self._digests()
+        order = np.argsort(digests, kind="stable")
+        is_first = np.ones(len(order) + 1, bool)
+        is_first[1:-1] = digests[order[1:]] != digests[order[:-1]]
+        starts = np.flatnonzero(is_first)
+        spans = zip(starts[:-1], starts[1:], strict=True)
+        return sorted(tuple(order[i:j].tolist()) for i, j in spans if j - i > 1)
+
+    def num_copies(self) -> int:
+        """How many accepted images have the bytes of one before them."""
+        return len(self.file_names) - np.unique(self._digests()).size
 
     def near_copies(self) -> list[tuple[int, ...]]:
         """Groups of two or more accepted images that look the same, or have the same bytes."""
@@ -129,6 +135,9 @@ class Inventory:
     def _with_other_label(self, group: tuple[int, ...]) -> int | None:
         first = self.labels[group[0]]
         return next((index for index in group if self.labels[index] != first), None)
+
+    def _digests(self) -> np.ndarray:
+        return np.frombuffer(self._sha256s, np.dtype((np.void, _SHA256_BYTES)))
 
     def _identities(self) -> Iterator[tuple[str, str, str, str]]:
         for index, name in enumerate(self.file_names):

@@ -50,7 +50,8 @@ def split_images(
     leader_of = _leaders(groups, file_names, parts)
     pool = [index for index in parts.pop("train", []) if leader_of.get(index, index) == index]
     divided = _divide(pool, set(parts), file_names, labels, class_names, settings)
-    home = {index: part for part, indices in divided.items() for index in indices}
+    leaders = set(leader_of.values())
+    home = {i: part for part, indices in divided.items() for i in indices if i in leaders}
     for index, leader in leader_of.items():
         if index != leader and leader in home:
             divided[home[leader]].append(index)
