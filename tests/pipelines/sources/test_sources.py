@@ -187,11 +187,12 @@ def test_links_in_a_folder_are_followed_only_inside(image_folder: Path, tmp_path
     (image_folder / "circles" / "gone.jpg").symlink_to(image_folder / "nothing.jpg")
     (image_folder / "circles" / "again.jpg").symlink_to(image_folder / "lines" / "image_0000.jpg")
     (image_folder / "linked").symlink_to(outside)
+    (image_folder / "circles" / "circle.jpg").symlink_to("circle.jpg")
     images = _read(image_folder)
     assert b"secret" not in images.values()
     assert images["circles/again.jpg"] == images["lines/image_0000.jpg"]
     assert open_source(str(image_folder)).ignored_files == {
-        "link that points outside": 1, "link to a folder": 1, "link to nothing, or a device": 1,
+        "link that points outside": 1, "link to a folder": 1, "link to nothing, or a device": 2,
     }  # fmt: skip
 
 
