@@ -24,12 +24,18 @@ MAX_PIXELS = 80_000_000
 # that many together would fill the memory, are decoded one by one.
 BATCH = 32
 _MAX_PIXELS_IN_BATCH = 1_000_000
+# JPEGs are decoded at an eighth of their size. All of the compressed data is decoded and checked
+# all the same; what is spared are the inverse transform and the colours of single pixels, which
+# are arithmetic that cannot fail, and a third of the time. `tests/pipelines/test_vet.py` compares
+# the verdicts with those at full size.
+_JPEG_RATIO = 8
 
 Image.init()  # registers all formats; Pillow itself waits until an image needs them
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong, the verdict says
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
-_PASSING_FORMATS = ("JPEG", "MPO", "PNG")  # MPO: what Pillow calls a JPEG with a preview in it
-_LOSSY_FORMATS = ("JPEG", "MPO", "WEBP")
+_JPEG_FORMATS = ("JPEG", "MPO")  # MPO: what Pillow calls a JPEG with a preview in it
+_PASSING_FORMATS = (*_JPEG_FORMATS, "PNG")
+_LOSSY_FORMATS = (*_JPEG_FORMATS, "WEBP")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,45 +57,16 @@ class Verdict:
     rejected: str = ""
 
 
-def vet(files: Sequence[bytes]) -> list[Verdict]:
-    """Vets images, each decoded to its last pixel; never raises for what the bytes hold.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Header:
+    """What an image's header says.
 
-    Args:
-        files: The bytes of at most `BATCH` files.
+    Attributes:
+        format: As Pillow names it.
+        grey: Whether it has no colour.
+        size: (width, height) in pixels.
+        reason: Why the image is to be normalised; '' when it is not.
     """
-    headers = [_read_header(data) for data in files]
-    together = [
-        index
-        for index, header in enumerate(headers)
-        if isinstance(header, _Header) and header.passes_in_batch
-    ]
-    sizes = _decode_together([files[index] for index in together])
-    passed = dict(zip(together, sizes, strict=True))
-    return [
-        Verdict(data, header.format, header.grey)
-        if isinstance(header, _Header) and passed.get(index) == header.size
-        else _vet_alone(data, header)
-        for index, (data, header) in enumerate(zip(files, headers, strict=True))
-    ]
-
-
-def _vet_alone(data: bytes, header: "_Header | _Unfit") -> Verdict:
-    if isinstance(header, _Unfit):
-        return Verdict(rejected=str(header))
-    try:
-        if header.reason:
-            stored = _normalise(data)
-            _check_with_tensorflow(stored, None)
-            return Verdict(stored, header.format, header.grey, header.reason)
-        _check_with_tensorflow(data, header.size)
-        return Verdict(data, header.format, header.grey)
-    except _Unfit as error:
-        return Verdict(format=header.format, rejected=str(error))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Header:
-    """What an image's header says: its (width, height), and why to normalise it, among others."""
 
     format: str
     grey: bool
@@ -97,43 +74,91 @@ class _Header:
     reason: str
 
     @property
-    def passes_in_batch(self) -> bool:
+    def is_jpeg(self) -> bool:
+        return self.format in _JPEG_FORMATS
+
+    @property
+    def fits_in_batch(self) -> bool:
+        """Whether it is small, and to be stored as it is."""
         return not self.reason and self.size[0] * self.size[1] <= _MAX_PIXELS_IN_BATCH
 
+    @property
+    def decoded_shape(self) -> tuple[int, int, int]:
+        """What `_decoded_shape` gives where TensorFlow reads the size that Pillow does."""
+        ratio = _JPEG_RATIO if self.is_jpeg else 1
+        width, height = self.size
+        return -(-height // ratio), -(-width // ratio), 3
 
-class _Unfit(Exception):
+
+class Unfit(Exception):
     """Why an image is rejected; the same words for the same bytes."""
 
 
-def _read_header(data: bytes) -> "_Header | _Unfit":
-    if not data:
-        return _Unfit("empty file")
-    if len(data) > MAX_FILE_BYTES:
-        return _Unfit(f"file of more than {MAX_FILE_BYTES} bytes")
+def read_headers(files: Sequence[bytes]) -> list[Header | Unfit]:
+    """What can be told without decoding; never raises for what the bytes hold."""
+    headers: list[Header | Unfit] = []
+    for data in files:
+        try:
+            headers.append(_read_header(data))
+        except Unfit as error:
+            headers.append(error)
+    return headers
+
+
+def vet(files: Sequence[bytes], headers: Sequence[Header | Unfit] | None = None) -> list[Verdict]:
+    """Vets images, each decoded to its last byte; never raises for what the bytes hold.
+
+    Args:
+        files: The bytes of at most `BATCH` files.
+        headers: What `read_headers` gives for them; None to have it called.
+    """
+    headers = read_headers(files) if headers is None else headers
+    passed = {*_decode_together(files, headers, True), *_decode_together(files, headers, False)}
+    return [
+        Verdict(data, header.format, header.grey)
+        if isinstance(header, Header) and index in passed
+        else _vet_alone(data, header)
+        for index, (data, header) in enumerate(zip(files, headers, strict=True))
+    ]
+
+
+def _vet_alone(data: bytes, header: Header | Unfit) -> Verdict:
+    if isinstance(header, Unfit):
+        return Verdict(rejected=str(header))
     try:
-        with _open(data) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise _too_large(f"{picture.width} x {picture.height}")
-            reason = _reason_to_normalise(picture, data)
-            return _Header(picture.format or "", picture.mode == "L", picture.size, reason)
-    except _Unfit as error:
-        return error
+        stored = _normalise(data) if header.reason else data
+        _check_with_tensorflow(stored, _read_header(stored) if header.reason else header)
+        return Verdict(stored, header.format, header.grey, header.reason)
+    except Unfit as error:
+        return Verdict(format=header.format, rejected=str(error))
+
+
+def _read_header(data: bytes) -> Header:
+    if not data:
+        raise Unfit("empty file")
+    if len(data) > MAX_FILE_BYTES:
+        raise Unfit(f"file of more than {MAX_FILE_BYTES} bytes")
+    with _open(data) as picture:
+        if picture.width * picture.height > MAX_PIXELS:
+            raise _too_large(f"{picture.width} x {picture.height}")
+        reason = _reason_to_normalise(picture, data)
+        return Header(picture.format or "", picture.mode == "L", picture.size, reason)
 
 
 @contextlib.contextmanager
 def _open(data: bytes) -> Iterator[Image.Image]:
-    """The picture in `data`, its pixels not yet decoded; whatever goes wrong is `_Unfit`."""
+    """The picture in `data`, its pixels not yet decoded; whatever goes wrong is `Unfit`."""
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             yield picture
     except UnidentifiedImageError as error:
-        raise _Unfit("no image that Pillow can read") from error
+        raise Unfit("no image that Pillow can read") from error
     except Image.DecompressionBombError as error:
         raise _too_large("too many") from error
-    except _Unfit:
+    except Unfit:
         raise
     except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
-        raise _Unfit(f"damaged image: {error or type(error).__name__}") from error
+        raise Unfit(f"damaged image: {error or type(error).__name__}") from error
 
 
 def _reason_to_normalise(picture: Image.Image, data: bytes) -> str:
@@ -167,7 +192,7 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
     if picture.mode in ("I", "F"):
-        raise _Unfit(f"pixels of mode {picture.mode}, which have no range that could be made 8-bit")
+        raise Unfit(f"pixels of mode {picture.mode}, which have no range that could be made 8-bit")
     if picture.has_transparency_data:
         # What lies under full transparency is anything; white is what a page would show.
         opaque = Image.new("RGBA", picture.size, "white")
@@ -175,47 +200,65 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _check_with_tensorflow(data: bytes, size: tuple[int, int] | None) -> None:
-    """Confirms that the op which the input pipeline uses reads it, to the same size."""
+def _check_with_tensorflow(data: bytes, header: Header) -> None:
+    """Confirms that TensorFlow reads an image, to the same size as Pillow."""
     try:
         with tf.device("CPU"):
-            pixels = tf.io.decode_image(data, channels=3, expand_animations=False)
+            shape = tuple(_decoded_shape(tf.constant(data), header.is_jpeg).numpy().tolist())
     except tf.errors.OpError as error:
         with _open(data) as picture:
             picture.load()  # says better what is wrong
-        raise _Unfit("TensorFlow cannot decode it, though Pillow can") from error
-    if size is not None and tuple(pixels.shape) != (size[1], size[0], 3):
-        raise _Unfit(f"TensorFlow decodes it to {tuple(pixels.shape)}, Pillow to {size}")
+        raise Unfit("TensorFlow cannot decode it, though Pillow can") from error
+    if shape != header.decoded_shape:
+        raise Unfit(f"TensorFlow decodes it to {shape}, Pillow to {header.decoded_shape}")
 
 
-def _decode_together(images: list[bytes]) -> list[tuple[int, int] | None]:
-    """The (width, height) of each image after decoding, or None each if one cannot be decoded."""
-    if not images:
+def _decode_together(
+    files: Sequence[bytes], headers: Sequence[Header | Unfit], are_jpegs: bool
+) -> list[int]:
+    """Which of the files that are JPEGs, or are not, TensorFlow reads as it should.
+
+    None of them when it does not read one; those that are large or to be normalised are left out.
+    """
+    expected = {
+        index: header.decoded_shape
+        for index, header in enumerate(headers)
+        if isinstance(header, Header) and header.is_jpeg == are_jpegs and header.fits_in_batch
+    }
+    if not expected:
         return []
     # A graph of a fixed number of ops is traced once; what is too much is cut off again.
-    padded = images + [_ONE_PIXEL] * (BATCH - len(images))
+    padding = [_ONE_PIXEL[are_jpegs]] * (BATCH - len(expected))
     try:
         with tf.device("CPU"):
-            shapes = _decoded_shapes(tf.constant(padded)).numpy()
+            images = tf.constant([files[index] for index in expected] + padding)
+            shapes = _decoded_shapes(images, are_jpegs).numpy().tolist()
     except tf.errors.OpError:
-        return [None] * len(images)
-    return [(int(width), int(height)) for height, width, _ in shapes[: len(images)]]
+        return []
+    found = zip(expected.items(), shapes[: len(expected)], strict=True)
+    return [index for (index, shape), decoded in found if tuple(decoded) == shape]
 
 
-@tf.function(input_signature=[tf.TensorSpec([BATCH], tf.string)])
-def _decoded_shapes(images: tf.Tensor) -> tf.Tensor:
-    decode = functools.partial(tf.io.decode_image, channels=3, expand_animations=False)
-    return tf.stack([tf.shape(decode(image)) for image in tf.unstack(images)])
+@functools.partial(tf.function, autograph=False)
+def _decoded_shapes(images: tf.Tensor, are_jpegs: bool) -> tf.Tensor:
+    return tf.stack([_decoded_shape(image, are_jpegs) for image in tf.unstack(images)])
 
 
-def _too_large(pixels: str) -> _Unfit:
-    return _Unfit(f"{pixels} pixels, more than {MAX_PIXELS}")
+def _decoded_shape(image: tf.Tensor, is_jpeg: bool) -> tf.Tensor:
+    """Decodes by the code that `tf.io.decode_image` in the input pipeline leads to."""
+    if is_jpeg:
+        return tf.shape(tf.io.decode_jpeg(image, channels=3, ratio=_JPEG_RATIO))
+    return tf.shape(tf.io.decode_image(image, channels=3, expand_animations=False))
 
 
-def _one_pixel() -> bytes:
+def _too_large(pixels: str) -> Unfit:
+    return Unfit(f"{pixels} pixels, more than {MAX_PIXELS}")
+
+
+def _one_pixel(file_format: str) -> bytes:
     stream = io.BytesIO()
-    Image.new("RGB", (1, 1)).save(stream, "PNG")
+    Image.new("RGB", (1, 1)).save(stream, file_format)
     return stream.getvalue()
 
 
-_ONE_PIXEL = _one_pixel()
+_ONE_PIXEL = {True: _one_pixel("JPEG"), False: _one_pixel("PNG")}

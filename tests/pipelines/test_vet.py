@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import numpy as np
@@ -139,7 +140,7 @@ def test_what_tensorflow_cannot_decode_is_rejected(monkeypatch: pytest.MonkeyPat
         raise tf.errors.InvalidArgumentError(None, None, "no")
 
     monkeypatch.setattr(vet, "_decoded_shapes", refuse)
-    monkeypatch.setattr(tf.io, "decode_image", refuse)
+    monkeypatch.setattr(tf.io, "decode_jpeg", refuse)
     assert _vet(GOOD).rejected == "TensorFlow cannot decode it, though Pillow can"
 
 
@@ -152,14 +153,39 @@ def test_a_bad_image_does_not_spoil_the_others_of_its_batch():
 
 
 def test_a_header_that_lies_about_the_size_is_rejected():
-    # One pixel less in the JPEG's frame header for Pillow than TensorFlow decodes: impossible with
-    # the same bytes, so the decoder is made to disagree.
-    header = vet._read_header(GOOD)
-    assert isinstance(header, vet._Header)
-    wrong = vet._Header(header.format, header.grey, (39, 30), header.reason)
-    assert "TensorFlow decodes it to (30, 40, 3), Pillow to (39, 30)" in (
-        vet._vet_alone(GOOD, wrong).rejected
-    )
+    # Eight pixels less in the JPEG's frame header for Pillow than TensorFlow decodes: impossible
+    # with the same bytes, so the decoder is made to disagree.
+    (header,) = vet.read_headers([GOOD])
+    assert isinstance(header, vet.Header)
+    wrong = dataclasses.replace(header, size=(32, 30))
+    (verdict,) = vet.vet([GOOD], [wrong])
+    assert verdict.rejected == "TensorFlow decodes it to (4, 5, 3), Pillow to (4, 4, 3)"
+
+
+JPEG_KINDS: list[dict[str, object]] = [
+    {}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_blocks": 3}, {"quality": 20},
+]  # fmt: skip
+
+
+def test_jpegs_are_accepted_just_where_they_can_be_decoded_at_full_size():
+    """Vetting decodes them at an eighth of it."""
+    generator = np.random.default_rng(1)
+    accepted = 0
+    for number in range(1_600):
+        height, width = generator.integers(1, 60, 2)
+        pixels = generator.integers(0, 256, (height, width, 3), np.uint8)
+        picture = Image.fromarray(pixels).convert("L" if number % 4 == 0 else "RGB")
+        data = _mutated(_encode(picture, "JPEG", **JPEG_KINDS[number % len(JPEG_KINDS)]), generator)
+        (header,) = vet.read_headers([data])
+        if not isinstance(header, vet.Header) or header.reason:
+            continue
+        try:
+            shape = tuple(tf.io.decode_image(data, 3, expand_animations=False).shape)
+        except tf.errors.OpError:
+            shape = ()
+        assert bool(_vet(data).rejected) == (shape != (*header.size[::-1], 3))
+        accepted += bool(shape)
+    assert 400 < accepted < 1_200
 
 
 def test_large_images_are_decoded_alone_to_the_same_verdict(monkeypatch: pytest.MonkeyPatch):
