@@ -10,6 +10,7 @@ from etils import epath
 from pipelines.errors import InputError
 from pipelines.manifest import MANIFEST_NAME, Manifest, check_shards, load_manifest
 from pipelines.progress import progress
+from pipelines.read_ahead import read_ahead
 from pipelines.sources import Source, fingerprint
 
 
@@ -77,14 +78,10 @@ def _difference(manifest: Manifest, source: Source, settings: Mapping[str, Any])
     differing = [f"{what}: {there} there, {now} now" for what, there, now in pairs if there != now]
     if differing:
         return "; ".join(differing)
-    identities = (
-        (
-            image.file_name,
-            image.class_name,
-            image.split,
-            hashlib.sha256(image.read()).hexdigest(),
+    with read_ahead(source.images()) as files:
+        identities = (
+            (image.file_name, image.class_name, image.split, hashlib.sha256(data).hexdigest())
+            for image, data in progress(files, source.num_images, "Comparing images")
         )
-        for image in progress(source.images(), source.num_images, "Comparing images")
-    )
-    same = fingerprint(identities) == manifest.source["fingerprint"]
+        same = fingerprint(identities) == manifest.source["fingerprint"]
     return "" if same else "images with other names or other content"

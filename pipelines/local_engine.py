@@ -1,37 +1,43 @@
-"""Carries out a conversion on this machine: threads prepare records, then write the shards."""
+"""Carries out a conversion on this machine: threads decode images, then write the shards."""
 
-import collections
 import concurrent.futures
 import contextlib
-import itertools
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from etils import epath
 
 from pipelines.manifest import Shard
-from pipelines.prepare import Choices, Prepared, prepare
+from pipelines.prepare import (
+    Choices,
+    Opened,
+    Prepared,
+    decode_images,
+    make_records,
+    open_images,
+)
 from pipelines.progress import progress
+from pipelines.read_ahead import read_ahead, take_ahead
 from pipelines.shards import PlannedShard, write_shard
 from pipelines.sources import Source, SourceImage
 from pipelines.spool import Spool
 from pipelines.staging import is_remote
 from pipelines.vet import BATCH
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_BATCH_BYTES = 4_000_000  # large files are decoded in smaller batches, which bounds the memory
 
 
 class LocalEngine:
     """Threads on this machine. The set does not depend on their number.
 
+    Threads decode, which is most of the work and needs nothing of Python; what is Python's work
+    one thread does alone, since several would pass most of their time waiting for one another.
+
     The records wait in a temporary file, since where they go is known only when every image has
     been seen; so memory holds the images of a few moments, whatever the size of the set.
 
     Args:
-        num_threads: None for one a core and one more, so that no core is idle while a thread waits
-            for a disk or for Python's lock.
+        num_threads: None for one a core and one more, so that no core is idle while a thread waits.
     """
 
     def __init__(self, num_threads: int | None = None):
@@ -42,11 +48,12 @@ class LocalEngine:
     ) -> Generator[Prepared, None, None]:
         """Prepares all images, in the order of the source, and keeps their records."""
         self._spool = Spool(None if is_remote(directory) else os.fspath(directory))
-        batches = _in_order(
-            lambda batch: prepare(batch, choices), _batches(source.images()), self._num_threads
-        )
-        with contextlib.closing(batches):
-            for batch in batches:
+        with _threads(self._num_threads) as pool, read_ahead(source.images()) as files:
+            decoding = (
+                (opened, pool.submit(decode_images, opened, choices)) for opened in _batches(files)
+            )
+            for opened, decoded in take_ahead(decoding, 2 * self._num_threads):
+                batch = make_records(opened, decoded.result(), choices)
                 self._spool.extend(record for prepared, record in batch if not prepared.rejected)
                 yield from (prepared for prepared, _ in batch)
         self._spool.flush()
@@ -58,35 +65,33 @@ class LocalEngine:
             records = (self._spool[index] for index in planned.indices)
             return write_shard(epath.Path(directory, planned.name), records)
 
-        shards = _in_order(write_one, plan, self._num_threads)
-        with contextlib.closing(shards):
+        with _threads(self._num_threads) as pool:
+            writing = (pool.submit(write_one, planned) for planned in plan)
+            shards = (shard.result() for shard in take_ahead(writing, self._num_threads))
             bar = progress(shards, len(plan), "Writing shards", lambda shard: shard.num_bytes)
             written = list(bar)
         self._spool.close()
         return written
 
 
-def _batches(images: Iterable[SourceImage]) -> Iterator[list[SourceImage]]:
-    remaining = iter(images)
-    while batch := list(itertools.islice(remaining, BATCH)):
-        yield batch
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[concurrent.futures.Executor]:
+    """Threads that, when the block ends, finish what they are at and begin nothing more."""
+    pool = concurrent.futures.ThreadPoolExecutor(count)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], num_threads: int
-) -> Generator[Result, None, None]:
-    """`map` on threads, with few items at a time in memory."""
-    pending: collections.deque[concurrent.futures.Future[Result]] = collections.deque()
-    remaining = iter(items)
-    # Threads will do: decoding, hashing and reading let go of the interpreter.
-    with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
-        try:
-            for item in itertools.islice(remaining, num_threads + 1):
-                pending.append(pool.submit(function, item))
-            while pending:
-                yield pending.popleft().result()
-                for item in itertools.islice(remaining, 1):
-                    pending.append(pool.submit(function, item))
-        finally:
-            for future in pending:
-                future.cancel()
+def _batches(files: Iterable[tuple[SourceImage, bytes]]) -> Iterator[Opened]:
+    batch: list[tuple[SourceImage, bytes]] = []
+    num_bytes = 0
+    for image, data in files:
+        batch.append((image, data))
+        num_bytes += len(data)
+        if len(batch) == BATCH or num_bytes >= _BATCH_BYTES:
+            yield open_images(*zip(*batch, strict=True))
+            batch, num_bytes = [], 0
+    if batch:
+        yield open_images(*zip(*batch, strict=True))

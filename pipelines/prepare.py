@@ -8,12 +8,13 @@ import dataclasses
 import hashlib
 import posixpath
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pipelines.decode import decode_to_pixels
 from pipelines.example import serialize_example
 from pipelines.records import frame_record
 from pipelines.sources import SourceImage
-from pipelines.vet import Verdict, vet
+from pipelines.vet import Header, Unfit, Verdict, read_headers, vet
 
 _FORMATS_BY_SUFFIX = {
     ".jpg": ("JPEG", "MPO"),
@@ -71,8 +72,29 @@ class Prepared:
     rejected: str = ""
 
 
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """Images that have been read, at most `vet.BATCH`, and what is known without decoding them."""
+
+    images: Sequence[SourceImage]
+    files: Sequence[bytes]
+    sha256s: Sequence[bytes]
+    headers: Sequence[Header | Unfit]
+
+
+class Decoded(NamedTuple):
+    """What came of decoding one image: what a record is to store, and a hash if one is wanted."""
+
+    verdict: Verdict
+    stored: bytes
+    perceptual_hash: bytes
+
+
 def prepare(images: Sequence[SourceImage], choices: Choices) -> list[tuple[Prepared, bytes]]:
     """Reads, vets and serializes images.
+
+    Its three steps may be taken one by one. The first and the last are Python's work. Decoding, the
+    longest, is work that other threads may do at the same time.
 
     Args:
         images: At most `vet.BATCH` of them.
@@ -84,27 +106,52 @@ def prepare(images: Sequence[SourceImage], choices: Choices) -> list[tuple[Prepa
     Raises:
         InputError: when a file cannot be read; what it holds is never an error here.
     """
-    files = [image.read() for image in images]
+    opened = open_images(images, [image.read() for image in images])
+    return make_records(opened, decode_images(opened, choices), choices)
+
+
+def open_images(images: Sequence[SourceImage], files: Sequence[bytes]) -> Opened:
+    """Hashes `images`, which were read as `files`, and looks at their headers."""
+    sha256s = [hashlib.sha256(data).digest() for data in files]
+    return Opened(images, files, sha256s, read_headers(files))
+
+
+def decode_images(opened: Opened, choices: Choices) -> list[Decoded]:
+    """Decodes images: vets them, and makes of them what their records store."""
+    return [_decoded(verdict, choices) for verdict in vet(opened.files, opened.headers)]
+
+
+def make_records(
+    opened: Opened, decoded: Sequence[Decoded], choices: Choices
+) -> list[tuple[Prepared, bytes]]:
+    """What `prepare` returns."""
     return [
-        _prepared(image, data, verdict, choices)
-        for image, data, verdict in zip(images, files, vet(files), strict=True)
+        _prepared((image.file_name, image.class_name, image.split, sha256, len(data)), one, choices)
+        for image, data, sha256, one in zip(
+            opened.images, opened.files, opened.sha256s, decoded, strict=True
+        )
     ]
 
 
-def _prepared(
-    image: SourceImage, data: bytes, verdict: Verdict, choices: Choices
-) -> tuple[Prepared, bytes]:
-    sha256 = hashlib.sha256(data)
-    identity = (image.file_name, image.class_name, image.split, sha256.digest(), len(data))
+def _decoded(verdict: Verdict, choices: Choices) -> Decoded:
     if verdict.rejected:
-        return Prepared(*identity, rejected=verdict.rejected), b""
+        return Decoded(verdict, b"", b"")
     size = choices.image_size
     stored = decode_to_pixels(verdict.data, size) if size else verdict.data
-    label = choices.class_names.index(image.class_name)
-    record = frame_record(serialize_example(stored, label, image.file_name, sha256.hexdigest()))
-    perceptual_hash = _hash(verdict.data) if choices.hashed else b""
-    remarks = _remarks(image.file_name, verdict)
-    return Prepared(*identity, len(record), perceptual_hash, verdict.normalised, remarks), record
+    return Decoded(verdict, stored, _hash(verdict.data) if choices.hashed else b"")
+
+
+def _prepared(
+    identity: tuple[str, str, str, bytes, int], decoded: Decoded, choices: Choices
+) -> tuple[Prepared, bytes]:
+    verdict = decoded.verdict
+    if verdict.rejected:
+        return Prepared(*identity, rejected=verdict.rejected), b""
+    file_name, class_name, _, sha256, _ = identity
+    label = choices.class_names.index(class_name)
+    record = frame_record(serialize_example(decoded.stored, label, file_name, sha256.hex()))
+    found = (verdict.normalised, _remarks(file_name, verdict))
+    return Prepared(*identity, len(record), decoded.perceptual_hash, *found), record
 
 
 def _hash(encoded: bytes) -> bytes:

@@ -23,12 +23,14 @@ class SourceImage(NamedTuple):
             (surrogateescape).
         read: Gives the file's bytes, from any thread or process; raises InputError.
         split: 'train', 'test' or 'validation' where the source itself says so, else ''.
+        is_remote: Whether `read` waits for another machine, so that many should wait at a time.
     """
 
     class_name: str
     file_name: str
     read: Callable[[], bytes]
     split: str = ""
+    is_remote: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

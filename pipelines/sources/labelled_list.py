@@ -85,7 +85,7 @@ def read_listed(listed: ListFile, classes: frozenset[str]) -> Iterator[SourceIma
             read: Callable[[], bytes] = functools.partial(read_file, Path(place))
             if is_remote(place):
                 read = functools.partial(read_remote, place, listed.cache)
-            yield SourceImage(line.label, line.path, read, line.split)
+            yield SourceImage(line.label, line.path, read, line.split, is_remote(place))
 
 
 def _place(listed: ListFile, line: _Line) -> str:

@@ -85,10 +85,10 @@ def read_images(
         parent, class_name = posixpath.split(posixpath.dirname(member.name))
         wanted = parent in listing.parents and class_name in classes and is_image(member.name)
         if wanted and not (member.is_folder or member.unusable):
-            # A file is better read by whoever vets it, at the same time as others.
             read = functools.partial(bytes, member.read()) if streamed else member.read
             file_name = member.name.removeprefix(root)
-            yield SourceImage(class_name, file_name, read, listing.parents[parent])
+            split = listing.parents[parent]
+            yield SourceImage(class_name, file_name, read, split, member.is_remote)
 
 
 def _names(source: str, walk: Walk, ignored: Counter[str]) -> tuple[set[str], set[str]]:

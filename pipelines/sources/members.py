@@ -27,12 +27,14 @@ class Member:
         read: Gives the file's bytes; to be called before the next member is asked for.
         is_folder: Whether it is a folder, which has no bytes.
         unusable: Why its bytes cannot be had; '' when they can.
+        is_remote: Whether `read` waits for another machine.
     """
 
     name: str
     read: Callable[[], bytes] = bytes
     is_folder: bool = False
     unusable: str = ""
+    is_remote: bool = False
 
 
 Walk = Callable[[], Iterator[Member]]  # starts a pass over all members, the same at each pass

@@ -72,7 +72,7 @@ def walk_remote(url: str, cache: Path) -> Iterator[Member]:
         file_system.invalidate_cache()  # of an earlier pass, which may have been long ago
         for path, name, is_folder in _walk(file_system, root, ""):
             read = functools.partial(read_remote, url, cache, path)
-            yield Member(_unquoted(url, name), read, is_folder)
+            yield Member(_unquoted(url, name), read, is_folder, is_remote=True)
 
 
 def _walk(file_system: Any, folder: str, prefix: str) -> Iterator[tuple[str, str, bool]]:

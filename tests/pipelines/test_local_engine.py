@@ -31,7 +31,7 @@ def test_order_is_kept_and_only_a_few_are_in_memory(
         for prepared in found:
             names.append(prepared.file_name)
             assert bool(prepared.rejected) == (prepared.file_name == "5.jpg")
-            assert len(taken) - len(names) <= (num_threads + 2) * BATCH
+            assert len(taken) - len(names) <= (2 * num_threads + 2) * BATCH
     assert names == [f"{number}.jpg" for number in range(NUM_IMAGES)]
     assert list(tmp_path.iterdir()) == []  # what waits on the disk has no name
 
@@ -45,3 +45,19 @@ def test_an_error_of_a_thread_comes_through(tmp_path: Path):
     )
     with pytest.raises(RuntimeError, match="disk on fire"):
         list(LocalEngine().prepare(source, CHOICES, tmp_path))
+
+
+def test_large_files_are_in_memory_a_few_at_a_time(tmp_path: Path):
+    read = []
+
+    def images() -> Iterator[SourceImage]:
+        for number in range(200):
+            large = lambda n=number: read.append(n) or bytes(2_000_000)  # noqa: E731
+            yield SourceImage("c", f"{number}.jpg", large)
+
+    source = Source("folder", "set", {"": {"c": 200}}, {}, images)
+    with contextlib.closing(LocalEngine(2).prepare(source, CHOICES, tmp_path)) as found:
+        for count, prepared in enumerate(found, start=1):
+            assert prepared.rejected
+            assert len(read) - count <= (2 * 2 + 2) * 2
+    assert len(read) == 200

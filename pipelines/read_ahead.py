@@ -1,0 +1,42 @@
+"""Takes items from an iterator before they are asked for, and reads images of other machines so."""
+
+import collections
+import concurrent.futures
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from pipelines.sources import SourceImage
+
+_CONNECTIONS = 16  # a fetch mostly waits for the network, whatever the number of cores
+
+Item = TypeVar("Item")
+
+
+def take_ahead(items: Iterable[Item], count: int) -> Iterator[Item]:
+    """`items`, of which `count` more than were asked for have been taken at any time."""
+    taken: collections.deque[Item] = collections.deque()
+    for item in items:
+        taken.append(item)
+        if len(taken) > count:
+            yield taken.popleft()
+    while taken:
+        yield taken.popleft()
+
+
+@contextlib.contextmanager
+def read_ahead(images: Iterable[SourceImage]) -> Iterator[Iterator[tuple[SourceImage, bytes]]]:
+    """Gives `images` with their bytes, in their order.
+
+    Those of other machines are fetched by several threads at a time. Those of this machine are
+    read when they are asked for.
+
+    Raises:
+        InputError: at an image that cannot be read.
+    """
+    pool = concurrent.futures.ThreadPoolExecutor(_CONNECTIONS)
+    try:
+        reads = ((i, pool.submit(i.read).result if i.is_remote else i.read) for i in images)
+        yield ((image, read()) for image, read in take_ahead(reads, 2 * _CONNECTIONS))
+    finally:
+        pool.shutdown(cancel_futures=True)
