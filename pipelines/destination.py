@@ -7,10 +7,10 @@ from typing import Any
 
 from etils import epath
 
+from pipelines.ahead import read_ahead
 from pipelines.errors import InputError
 from pipelines.manifest import MANIFEST_NAME, Manifest, check_shards, load_manifest
 from pipelines.progress import progress
-from pipelines.read_ahead import read_ahead
 from pipelines.sources import Source, fingerprint
 
 

@@ -1,12 +1,11 @@
 """Carries out a conversion on this machine: threads decode images, then write the shards."""
 
-import concurrent.futures
-import contextlib
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from etils import epath
 
+from pipelines.ahead import read_ahead, take_ahead, threads
 from pipelines.manifest import Shard
 from pipelines.prepare import (
     Choices,
@@ -17,7 +16,6 @@ from pipelines.prepare import (
     open_images,
 )
 from pipelines.progress import progress
-from pipelines.read_ahead import read_ahead, take_ahead
 from pipelines.shards import PlannedShard, write_shard
 from pipelines.sources import Source, SourceImage
 from pipelines.spool import Spool
@@ -48,7 +46,7 @@ class LocalEngine:
     ) -> Generator[Prepared, None, None]:
         """Prepares all images, in the order of the source, and keeps their records."""
         self._spool = Spool(None if is_remote(directory) else os.fspath(directory))
-        with _threads(self._num_threads) as pool, read_ahead(source.images()) as files:
+        with threads(self._num_threads) as pool, read_ahead(source.images()) as files:
             decoding = (
                 (opened, pool.submit(decode_images, opened, choices)) for opened in _batches(files)
             )
@@ -65,23 +63,13 @@ class LocalEngine:
             records = (self._spool[index] for index in planned.indices)
             return write_shard(epath.Path(directory, planned.name), records)
 
-        with _threads(self._num_threads) as pool:
+        with threads(self._num_threads) as pool:
             writing = (pool.submit(write_one, planned) for planned in plan)
             shards = (shard.result() for shard in take_ahead(writing, self._num_threads))
             bar = progress(shards, len(plan), "Writing shards", lambda shard: shard.num_bytes)
             written = list(bar)
         self._spool.close()
         return written
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Iterator[concurrent.futures.Executor]:
-    """Threads that, when the block ends, finish what they are at and begin nothing more."""
-    pool = concurrent.futures.ThreadPoolExecutor(count)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _batches(files: Iterable[tuple[SourceImage, bytes]]) -> Iterator[Opened]:

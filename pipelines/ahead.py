@@ -1,4 +1,4 @@
-"""Takes items from an iterator before they are asked for, and reads images of other machines so."""
+"""Begins work before its result is asked for, and gives the results in order."""
 
 import collections
 import concurrent.futures
@@ -11,6 +11,16 @@ from pipelines.sources import SourceImage
 _CONNECTIONS = 16  # a fetch mostly waits for the network, whatever the number of cores
 
 Item = TypeVar("Item")
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[concurrent.futures.Executor]:
+    """Threads that, when the block ends, finish what they are at and begin nothing more."""
+    pool = concurrent.futures.ThreadPoolExecutor(count)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def take_ahead(items: Iterable[Item], count: int) -> Iterator[Item]:
@@ -34,9 +44,6 @@ def read_ahead(images: Iterable[SourceImage]) -> Iterator[Iterator[tuple[SourceI
     Raises:
         InputError: at an image that cannot be read.
     """
-    pool = concurrent.futures.ThreadPoolExecutor(_CONNECTIONS)
-    try:
+    with threads(_CONNECTIONS) as pool:
         reads = ((i, pool.submit(i.read).result if i.is_remote else i.read) for i in images)
         yield ((image, read()) for image, read in take_ahead(reads, 2 * _CONNECTIONS))
-    finally:
-        pool.shutdown(cancel_futures=True)

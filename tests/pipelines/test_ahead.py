@@ -3,8 +3,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from pipelines.ahead import read_ahead, take_ahead
 from pipelines.errors import InputError
-from pipelines.read_ahead import read_ahead, take_ahead
 from pipelines.sources import SourceImage
 
 
