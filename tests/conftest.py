@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytest_plugins = ["tests.fault_table", "pytester"]
+
 TINY_CLASSES = ("circles", "lines", "squares")
 TINY_IMAGES_PER_CLASS = 8
 
