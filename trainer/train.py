@@ -100,10 +100,11 @@ def _checked_manifest(config: TrainConfig) -> Manifest:
 def _check_hashes(data_dir: str) -> None:
     problems = verify(data_dir).problems
     if problems:
-        first = problems[0]
+        count, first = len(problems), problems[0]
+        where = first.file if first.record is None else f"{first.file}, record {first.record}"
         raise InputError(
-            f"received the data directory {data_dir!r} with {len(problems)} problems (the first in "
-            f"{first.file}: {first.problem}), expected a set as it was written; see `python -m "
+            f"received {data_dir!r} with {count} problem{'s' if count > 1 else ''} (the first in "
+            f"{where}: {first.problem}), expected a set as it was written; see `python -m "
             f"pipelines.verify --data_dir={data_dir}`, and copy the set again or make it again."
         )
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pipelines.dataset import InputOptions, eval_batches
 from pipelines.errors import InputError
-from pipelines.manifest import load_manifest
+from pipelines.manifest import LABELS_NAME, MANIFEST_NAME, SCHEMA_VERSION, load_manifest
+from pipelines.records import frame_record, read_records
 from trainer.config import TrainConfig
 from trainer.train import train
 
@@ -131,11 +133,6 @@ def test_bad_input_leaves_no_run_directory(data_dir, tmp_path, changes, message)
     assert not run_dir.exists()
 
 
-def test_a_directory_without_a_manifest_is_refused(tmp_path):
-    with pytest.raises(InputError, match="without a manifest.json.*make one with"):
-        train(TrainConfig(data_dir=str(tmp_path), run_dir=str(tmp_path / "run")))
-
-
 def test_a_run_is_never_overwritten(run_dir, data_dir):
     before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")}
     with pytest.raises(InputError, match="holds a run already"):
@@ -143,17 +140,102 @@ def test_a_run_is_never_overwritten(run_dir, data_dir):
     assert {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")} == before
 
 
-def test_a_damaged_shard_is_named(data_dir, tmp_path):
-    damaged = tmp_path / "data"
-    shutil.copytree(data_dir, damaged)
-    shard = damaged / load_manifest(damaged).splits["train"].shards[0].name
+def edit_manifest(directory, old, new):
+    text = (directory / MANIFEST_NAME).read_text()
+    assert old in text
+    (directory / MANIFEST_NAME).write_text(text.replace(old, new, 1))
+
+
+def swap_the_first_records(shard):
+    """No size, count or checksum of a record shows it."""
+    first, second, *others = read_records(shard.read_bytes())
+    shard.write_bytes(b"".join(map(frame_record, [second, first, *others])))
+
+
+def flip_a_bit(shard):
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1
     shard.write_bytes(data)
-    with pytest.raises(
-        InputError, match=f"received a damaged record from {damaged}.*expected shards"
-    ):
+
+
+DAMAGE = {
+    "a missing shard": (lambda shard: shard.unlink(), "{}' with no such file"),
+    "an empty shard": (lambda shard: shard.write_bytes(b""), "{}' with 0 bytes"),
+    "a cut shard": (lambda shard: os.truncate(shard, 1000), "{}' with 1000 bytes"),
+    "a shard with a byte too many": (
+        lambda shard: shard.write_bytes(shard.read_bytes() + b"x"),
+        "{}' with ",
+    ),
+    "no manifest": (
+        lambda shard: (shard.parent / MANIFEST_NAME).unlink(),
+        "without a manifest.json, expected a finished set of shards; make one with",
+    ),
+    "a manifest that is cut": (
+        lambda shard: os.truncate(shard.parent / MANIFEST_NAME, 300),
+        "cannot be read",
+    ),
+    "a manifest of a newer schema": (
+        lambda shard: edit_manifest(
+            shard.parent,
+            f'"schema_version": {SCHEMA_VERSION}',
+            f'"schema_version": {SCHEMA_VERSION + 1}',
+        ),
+        "update this program",
+    ),
+    "counts that do not add up": (
+        lambda shard: edit_manifest(shard.parent, '"num_examples": 9', '"num_examples": 8'),
+        "the counts of the split 'train' do not add up",
+    ),
+    "labels of another set": (
+        lambda shard: (shard.parent / LABELS_NAME).write_text("circles\nsquares\nlines\n"),
+        "received the classes circles, squares, lines",
+    ),
+}
+DAMAGE_OF_BYTES = {
+    "a flipped bit": (flip_a_bit, "{}, record 4: its data does not agree with its checksum"),
+    "two records that have changed places": (
+        swap_the_first_records,
+        "{}: its bytes are not those that were written",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", [*DAMAGE, *DAMAGE_OF_BYTES])
+def test_damage_is_named_before_the_start(data_dir, tmp_path, fault, note_fault):
+    verify_data = fault in DAMAGE_OF_BYTES
+    happened = note_fault("damaged set", f"trainer{' --verify_data' * verify_data}: {fault}")
+    damaged, run_dir = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(data_dir, damaged)
+    shard = load_manifest(damaged).splits["train"].shards[0].name
+    damage, message = {**DAMAGE, **DAMAGE_OF_BYTES}[fault]
+    damage(damaged / shard)
+    config = TrainConfig(
+        data_dir=str(damaged), run_dir=str(run_dir), verify_data=verify_data, **SMALL
+    )
+    with pytest.raises(InputError) as caught:
+        train(config)
+    happened(caught.value)
+    assert message.format(shard) in str(caught.value)
+    assert not run_dir.exists()
+
+
+def test_a_whole_set_passes_verify_data(data_dir, tmp_path):
+    config = TrainConfig(
+        data_dir=str(data_dir), run_dir=str(tmp_path / "run"), verify_data=True, **SMALL
+    )
+    assert (train(config) / "model.keras").exists()
+
+
+def test_a_damaged_record_is_named_when_it_is_met(data_dir, tmp_path, note_fault):
+    happened = note_fault("damaged set", "trainer: a flipped bit")
+    damaged = tmp_path / "data"
+    shutil.copytree(data_dir, damaged)
+    flip_a_bit(damaged / load_manifest(damaged).splits["train"].shards[0].name)
+    with pytest.raises(InputError) as caught:
         train(TrainConfig(data_dir=str(damaged), run_dir=str(tmp_path / "run"), **SMALL))
+    happened(caught.value)
+    assert f"received a damaged record from {damaged} (" in str(caught.value)
+    assert "expected shards as they were written" in str(caught.value)
 
 
 def test_channels_first_without_a_gpu_is_refused(data_dir, tmp_path, monkeypatch):
