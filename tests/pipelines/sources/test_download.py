@@ -68,13 +68,15 @@ def test_caltech101_is_fetched_once_and_read_as_published(
 
 
 def test_another_file_than_the_published_is_refused_and_not_kept(
-    remote: RemoteArchive, served: tuple[Path, str], tmp_path: Path
+    remote: RemoteArchive, served: tuple[Path, str], tmp_path: Path, note_fault: Callable
 ):
+    happened = note_fault("bad input", "download: another file than the published one")
     path = served[0] / "caltech-101.zip"
     right = path.read_bytes()
     path.write_bytes(b"a log-in page")
     with pytest.raises(InputError) as caught:
         download(remote, str(tmp_path / "downloads"))
+    happened(caught.value)
     message = str(caught.value)
     assert "wrong checksum" in message and remote.sha256 in message
     assert f"curl -LO {remote.url}" in message and "--source=PATH/TO/caltech-101.zip" in message
@@ -83,16 +85,20 @@ def test_another_file_than_the_published_is_refused_and_not_kept(
     assert download(remote, str(tmp_path / "downloads")).read_bytes() == right
 
 
-def test_a_file_that_is_not_there(served: tuple[Path, str], tmp_path: Path):
+def test_a_file_that_is_not_there(served: tuple[Path, str], tmp_path: Path, note_fault: Callable):
+    happened = note_fault("bad input", "download: a file that is not there")
     missing = RemoteArchive(f"{served[1]}/missing.zip", 1, "00")
     with pytest.raises(InputError) as caught:
         download(missing, str(tmp_path / "downloads"))
+    happened(caught.value)
     assert "404" in str(caught.value) and "curl -LO" in str(caught.value)
 
 
-def test_no_network_is_told_at_once(tmp_path: Path):
+def test_no_network_is_told_at_once(tmp_path: Path, note_fault: Callable):
+    happened = note_fault("bad input", "download: no network")
     # Port 9 of this machine: nobody listens.
     nobody = RemoteArchive("http://127.0.0.1:9/caltech-101.zip", 1, "00")
     with pytest.raises(InputError) as caught:
         download(nobody, str(tmp_path / "downloads"))
+    happened(caught.value)
     assert "refused" in str(caught.value) and "fetch it by hand" in str(caught.value)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import InputError
 from pipelines.sources import open_source
 
 Rows = Sequence[dict[str, object]]
@@ -43,13 +42,6 @@ def rows(image_folder: Path) -> list[dict[str, object]]:
         {"path": path.relative_to(image_folder.parent).as_posix(), "label": path.parent.name}
         for path in sorted(paths, key=lambda path: path.name)
     ]
-
-
-def _error(path: Path) -> str:
-    with pytest.raises(InputError) as caught:
-        open_source(str(path))
-    assert "expected" in str(caught.value) and "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -150,10 +142,10 @@ GOOD = HEADER + f"{IMAGE},a,train\n"
     ],
 )
 def test_a_csv_that_cannot_be_used(
-    text: str, line: int, message: str, image_folder: Path, tmp_path: Path
+    text: str, line: int, message: str, image_folder: Path, tmp_path: Path, refusal: Callable
 ):
     (tmp_path / "list.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
-    error = _error(tmp_path / "list.csv")
+    error = refusal(tmp_path / "list.csv", fault=f"list: {message}")
     assert message in error
     assert re.search(rf"on line {line}, expected", error)
 
@@ -175,26 +167,27 @@ def test_a_csv_that_cannot_be_used(
     ],
 )
 def test_json_lines_that_cannot_be_used(
-    text: str, message: str, image_folder: Path, tmp_path: Path
+    text: str, message: str, image_folder: Path, tmp_path: Path, refusal: Callable
 ):
     good = '{"path": "shapes/lines/image_0001.jpg", "label": "a"}\n\n'
     (tmp_path / "list.jsonl").write_text(good + text)
-    error = _error(tmp_path / "list.jsonl")
+    error = refusal(tmp_path / "list.jsonl", fault=f"list: {message}")
     assert message in error and "on line 3, expected" in error
 
 
-def test_one_split_on_every_line(rows: Rows, tmp_path: Path):
+def test_one_split_on_every_line(rows: Rows, tmp_path: Path, refusal: Callable):
     path = _csv(tmp_path / "list.csv", [{**row, "split": "test"} for row in rows])
-    assert "split 'test' on every line" in _error(path)
+    assert "split 'test' on every line" in refusal(path, fault="list: one split on every line")
 
 
-def test_a_class_that_one_split_lacks(rows: Rows, tmp_path: Path):
+def test_a_class_that_one_split_lacks(rows: Rows, tmp_path: Path, refusal: Callable):
     by_class = {"lines": "train", "circles": "test"}
     with_splits = [{**row, "split": by_class[str(row["label"])]} for row in rows]
-    message = _error(_json_lines(tmp_path / "list.jsonl", with_splits))
+    path = _json_lines(tmp_path / "list.jsonl", with_splits)
+    message = refusal(path, fault="list: a class that one split lacks")
     assert "no image of the class 'circles' in the split 'train'" in message
 
 
-def test_a_list_of_one_class(rows: Rows, tmp_path: Path):
+def test_a_list_of_one_class(rows: Rows, tmp_path: Path, refusal: Callable):
     path = _csv(tmp_path / "list.csv", [row for row in rows if row["label"] == "lines"])
-    assert "one class 'lines'" in _error(path)
+    assert "one class 'lines'" in refusal(path, fault="list: one class")

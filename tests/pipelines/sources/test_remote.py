@@ -6,7 +6,7 @@ import pickle
 import threading
 import urllib.parse
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -90,13 +90,6 @@ def _files(folder: str) -> set[str]:
     return {path.name for path in Path(folder).rglob("*") if path.is_file()}
 
 
-def _error(source: str, download_dir: str) -> str:
-    with pytest.raises(InputError) as caught:
-        _contents(open_source(source, download_dir=download_dir))
-    assert "expected" in str(caught.value) and "\n" not in str(caught.value)
-    return str(caught.value)
-
-
 def test_a_folder_in_a_bucket(bucket, image_folder: Path, download_dir: str):
     bucket.pipe("/bucket/shapes/lines/.DS_Store", b"")
     bucket.pipe("/bucket/shapes/tmp/1.jpg", b"")
@@ -151,7 +144,7 @@ def test_what_has_no_version_is_fetched_again(
 
 @pytest.mark.parametrize("name", ["shapes.zip", "Shapes.ZIP", "download"])
 def test_an_archive_on_the_web(
-    name: str, web: str, image_folder: Path, tmp_path: Path, download_dir: str
+    name: str, web: str, image_folder: Path, tmp_path: Path, download_dir: str, refusal: Callable
 ):
     path = _zip(image_folder, tmp_path / name)
     source = open_source(f"{web}/{name}?version=1", download_dir=download_dir)
@@ -160,7 +153,9 @@ def test_an_archive_on_the_web(
     assert len(_files(download_dir)) == 1
     path.write_bytes(b"PK, but not any longer")
     os.utime(path, (0, 0))
-    assert "cannot be read to its end" in _error(f"{web}/{name}?version=1", download_dir)
+    assert "cannot be read to its end" in refusal(
+        f"{web}/{name}?version=1", download_dir=download_dir, fault="remote: a damaged archive"
+    )
     assert len(_files(download_dir)) == 1
 
 
@@ -189,11 +184,17 @@ def test_a_remote_list(scheme: str, web: str, bucket, image_folder: Path, downlo
     assert _contents(source) == expected
 
 
-def test_a_remote_list_reads_nothing_of_this_machine(bucket, tmp_path: Path, download_dir: str):
+def test_a_remote_list_reads_nothing_of_this_machine(
+    bucket, tmp_path: Path, download_dir: str, refusal: Callable
+):
     secret = tmp_path / "secret.jpg"
     secret.write_bytes(b"secret")
     bucket.pipe("/bucket/list.csv", f"path,label\n{secret},a\n".encode())
-    message = _error("memory://bucket/list.csv", download_dir)
+    message = refusal(
+        "memory://bucket/list.csv",
+        download_dir=download_dir,
+        fault="remote: a list that names a local file",
+    )
     assert "absolute path" in message and "on line 2" in message
 
 
@@ -214,7 +215,7 @@ def test_addresses_in_a_list(web: str, bucket, image_folder: Path, download_dir:
     ]
 
 
-def test_what_only_tensorflow_reads(image_folder: Path, download_dir: str):
+def test_what_only_tensorflow_reads(image_folder: Path, download_dir: str, refusal: Callable):
     import tensorflow as tf
 
     for name, data in _of_folder(image_folder).items():
@@ -224,7 +225,9 @@ def test_what_only_tensorflow_reads(image_folder: Path, download_dir: str):
     source = open_source("ram://bucket/shapes", download_dir=download_dir)
     assert (source.kind, source.name) == ("folder", "shapes")
     assert _contents(source) == _of_folder(image_folder)
-    assert "ram://bucket/nowhere" in _error("ram://bucket/nowhere", download_dir)
+    assert "ram://bucket/nowhere" in refusal(
+        "ram://bucket/nowhere", download_dir=download_dir, fault="remote: nothing there"
+    )
 
 
 def test_a_file_address_is_a_path(image_folder: Path, download_dir: str):
@@ -234,18 +237,26 @@ def test_a_file_address_is_a_path(image_folder: Path, download_dir: str):
 
 
 def test_a_download_that_breaks_off(
-    cut_web: str, image_folder: Path, tmp_path: Path, download_dir: str
+    cut_web: str, image_folder: Path, tmp_path: Path, download_dir: str, refusal: Callable
 ):
     _zip(image_folder, tmp_path / "shapes.zip")
-    message = _error(f"{cut_web}/shapes.zip", download_dir)
+    message = refusal(
+        f"{cut_web}/shapes.zip", download_dir=download_dir, fault="remote: it breaks off"
+    )
     assert "cannot be fetched" in message and "shapes.zip" in message
     assert _files(download_dir) == set()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, None])
 def test_half_a_file_is_never_taken_for_a_whole_one(
-    error: type[BaseException] | None, bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: type[BaseException] | None,
+    bucket,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    note_fault: Callable,
 ):
+    happened = note_fault("bad input", f"remote: half a file{' and then Ctrl-C' if error else ''}")
+
     def get_half(path: str, part: str, **options: object) -> None:
         assert Path(part).parent.parent.parent == tmp_path / "cache"
         Path(part).write_bytes(b"half")
@@ -257,8 +268,11 @@ def test_half_a_file_is_never_taken_for_a_whole_one(
         patched.setattr(bucket, "get_file", get_half)
         with pytest.raises(error or InputError):
             fetch(url, tmp_path / "cache")
-    assert _files(str(tmp_path / "cache")) == set()
-    assert fetch(url, tmp_path / "cache").read_bytes() == bucket.cat(url)
+    left = _files(str(tmp_path / "cache"))
+    again, whole = fetch(url, tmp_path / "cache").read_bytes(), bucket.cat(url)
+    happened(f"{len(left)} files left; again it has {len(again)} of {len(whole)} bytes")
+    assert left == set()
+    assert again == whole
 
 
 @pytest.mark.parametrize(
@@ -272,13 +286,13 @@ def test_half_a_file_is_never_taken_for_a_whole_one(
         ("dropbox://folder", "install the package for it with pip"),
     ],
 )
-def test_what_cannot_be_reached(url: str, message: str, download_dir: str):
-    error = _error(url, download_dir)
+def test_what_cannot_be_reached(url: str, message: str, download_dir: str, refusal: Callable):
+    error = refusal(url, download_dir=download_dir, fault=f"remote: {url}")
     assert repr(url) in error and message in error
 
 
 def test_a_folder_inside_that_cannot_be_listed(
-    bucket, download_dir: str, monkeypatch: pytest.MonkeyPatch
+    bucket, download_dir: str, monkeypatch: pytest.MonkeyPatch, refusal: Callable
 ):
     list_folder = bucket.ls
 
@@ -288,7 +302,9 @@ def test_a_folder_inside_that_cannot_be_listed(
         return list_folder(path, **options)
 
     monkeypatch.setattr(bucket, "ls", list_some)
-    assert "403 Forbidden" in _error("memory://bucket/shapes", download_dir)
+    assert "403 Forbidden" in refusal(
+        "memory://bucket/shapes", download_dir=download_dir, fault="remote: a forbidden folder"
+    )
 
 
 def test_the_empty_files_that_stand_for_folders_in_a_bucket(
@@ -305,15 +321,17 @@ def test_the_empty_files_that_stand_for_folders_in_a_bucket(
     assert (source.num_images, source.ignored_files) == (24, {})
 
 
-def test_a_web_page_that_is_not_there(web: str, download_dir: str):
+def test_a_web_page_that_is_not_there(web: str, download_dir: str, refusal: Callable):
     address = f"{web}/{urllib.parse.quote('no such.zip')}"
-    assert address in _error(address, download_dir)
+    assert address in refusal(address, download_dir=download_dir, fault="remote: no such page")
 
 
-def test_an_image_that_is_gone_when_it_is_read(bucket, download_dir: str):
+def test_an_image_that_is_gone_when_it_is_read(bucket, download_dir: str, note_fault: Callable):
+    happened = note_fault("bad input", "remote: an image that is gone when it is read")
     images = list(open_source("memory://bucket/shapes", download_dir=download_dir).images())
     bucket.rm("/bucket/shapes/lines/image_0000.jpg")
     gone = next(image for image in images if image.file_name == "lines/image_0000.jpg")
     with pytest.raises(InputError) as caught:
         gone.read()
+    happened(caught.value)
     assert "/bucket/shapes/lines/image_0000.jpg" in str(caught.value)
