@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -298,7 +299,8 @@ def test_of_many_pairs_some_are_shown(inspected: dict[str, Any]):
     assert "a/0 (grey), b/0 (tall)" in text
 
 
-def test_a_damaged_shard_is_one_line(data_dir: Path, tmp_path: Path):
+def test_a_damaged_shard_is_one_line(data_dir: Path, tmp_path: Path, note_fault: Callable):
+    happened = note_fault("damaged set", "inspect: a flipped bit")
     copy = tmp_path / "set"
     copy.mkdir()
     for path in data_dir.iterdir():
@@ -308,6 +310,7 @@ def test_a_damaged_shard_is_one_line(data_dir: Path, tmp_path: Path):
     contents[len(contents) // 2] ^= 1
     shard.write_bytes(contents)
     status, output, errors = _run(f"--data_dir={copy}")
+    happened(f"status {status}: {errors.partition('received ')[2]}".replace(f"{copy}/", ""))
     assert (status, output) == (1, "")
     assert len(errors.splitlines()) == 1
     assert shard.name in errors
