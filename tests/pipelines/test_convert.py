@@ -174,14 +174,52 @@ def test_other_seeds_and_images_give_other_fingerprints(image_folder: Path, tmp_
 
 
 def test_grey_jpegs_pass_untouched(
-    image_folder: Path, tmp_path: Path, make_jpeg: Callable[..., bytes]
+    image_folder: Path, tmp_path: Path, make_jpeg: Callable[..., bytes], note_fault: Callable
 ):
+    happened = note_fault("bad input", "a greyscale JPEG")
     grey = make_jpeg(1, mode="L")
     (image_folder / "lines" / "image_0000.jpg").write_bytes(grey)
     manifest = _convert(image_folder, tmp_path / "set")
     records = [r for split in manifest.splits for r in _records(tmp_path / "set", manifest, split)]
     by_name = {record["file_name"].decode(): record["image"] for record in records}
-    assert by_name["lines/image_0000.jpg"] == grey and manifest.normalised == {}
+    untouched = by_name["lines/image_0000.jpg"] == grey
+    happened(f"stored {'untouched' if untouched else 'changed'}, {manifest.remarks}")
+    assert untouched and manifest.normalised == {}
+    assert manifest.remarks == {"greyscale, three equal channels when decoded": 1}
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "GIF", "WEBP", "BMP", "TIFF"])
+def test_what_is_not_what_its_name_says_is_normalised_where_needed_and_counted(
+    file_format: str, image_folder: Path, tmp_path: Path, note_fault: Callable
+):
+    happened = note_fault("bad input", f"two {file_format} files under .jpg")
+    path = image_folder / "lines" / "image_0000.jpg"
+    pixels = np.linspace(0, 255, 3600).reshape(30, 40, 3).astype(np.uint8)
+    Image.fromarray(pixels).save(path, file_format)
+    Image.fromarray(pixels[::-1]).save(path.with_name("image_0001.jpg"), file_format)
+    manifest = _convert(image_folder, tmp_path / "set")
+    happened(f"normalised {manifest.normalised}, {manifest.remarks}")
+    assert manifest.remarks == {f"{file_format} under a name in .jpg": 2}
+    assert manifest.normalised == ({} if file_format == "PNG" else {f"{file_format} file": 2})
+    records = [r for split in manifest.splits for r in _records(tmp_path / "set", manifest, split)]
+    by_name = {record["file_name"].decode(): record["image"] for record in records}
+    stored = by_name["lines/image_0000.jpg"]
+    decoded = tf.io.decode_image(stored).numpy()
+    assert decoded.shape == (30, 40, 3) and decoded.dtype == np.uint8
+    assert np.abs(decoded.astype(int) - pixels).mean() < (3 if file_format == "WEBP" else 1)
+    assert (stored == path.read_bytes()) == (file_format == "PNG")
+
+
+def test_files_that_are_no_images_are_counted_in_the_manifest(
+    image_folder: Path, tmp_path: Path, note_fault: Callable
+):
+    happened = note_fault("bad input", "Thumbs.db and notes among the images")
+    for name in ("lines/Thumbs.db", "lines/notes.txt", "squares/notes.txt"):
+        (image_folder / name).write_bytes(b"x")
+    ignored = _convert(image_folder, tmp_path / "set").source["ignored_files"]
+    happened(f"ignored {ignored}")
+    assert ignored == {"file of Windows (Thumbs.db)": 1, "no image by its name": 2}
+    assert load_manifest(tmp_path / "set").source["ignored_files"] == ignored
 
 
 def test_normalised_images_are_counted_and_keep_the_hash_of_their_source(
@@ -198,70 +236,95 @@ def test_normalised_images_are_counted_and_keep_the_hash_of_their_source(
     assert record["image"][1:4] == b"PNG"
 
 
-def test_a_bad_image_stops_it_with_its_name_and_leaves_nothing(image_folder: Path, tmp_path: Path):
+def test_a_bad_image_stops_it_with_its_name_and_leaves_nothing(
+    image_folder: Path, tmp_path: Path, note_fault: Callable
+):
+    happened = note_fault("bad input", "--on_bad_image=fail: a cut image")
     path = image_folder / "lines" / "image_0003.jpg"
     path.write_bytes(path.read_bytes()[:900])
     before = sorted(os.listdir(tmp_path))
     with pytest.raises(InputError) as caught:
         _convert(image_folder, tmp_path / "deep" / "set")
+    happened(caught.value)
     for part in ("'lines/image_0003.jpg'", "truncated", "--on_bad_image=skip"):
         assert part in str(caught.value)
     assert sorted(os.listdir(tmp_path)) == before
 
 
-def test_skipped_images_are_listed_and_the_rest_is_converted(image_folder: Path, tmp_path: Path):
+def test_skipped_images_are_listed_and_the_rest_is_converted(
+    image_folder: Path, tmp_path: Path, note_fault: Callable
+):
+    happened = note_fault("bad input", "--on_bad_image=skip: two empty images of 24")
     for name in ("squares/image_0001.jpg", "lines/image_0002.jpg"):
         (image_folder / name).write_bytes(b"")
     manifest = _convert(image_folder, tmp_path / "set", on_bad_image="skip")
     rejected = [(entry.file_name, entry.reason) for entry in manifest.rejected]
+    converted = sum(split.num_examples for split in manifest.splits.values())
+    happened(f"{converted} converted, listed: {rejected}")
     assert rejected == [
         ("lines/image_0002.jpg", "empty file"), ("squares/image_0001.jpg", "empty file"),
     ]  # fmt: skip
-    assert sum(split.num_examples for split in manifest.splits.values()) == 22
+    assert converted == 22
     assert load_manifest(tmp_path / "set") == manifest
 
 
 @pytest.mark.parametrize("left", [0, 3])
-def test_skipping_may_leave_too_few_of_a_class(left: int, image_folder: Path, tmp_path: Path):
+def test_skipping_may_leave_too_few_of_a_class(
+    left: int, image_folder: Path, tmp_path: Path, note_fault: Callable
+):
+    happened = note_fault("bad input", f"--on_bad_image=skip leaves {left} of a class")
     for path in sorted((image_folder / "lines").iterdir())[left:]:
         path.write_bytes(b"")
     with pytest.raises(InputError) as caught:
         _convert(image_folder, tmp_path / "set", on_bad_image="skip")
+    happened(caught.value)
     assert f"received {left} images of the class 'lines', expected at least 4" in str(caught.value)
     assert not (tmp_path / "set").exists()
 
 
 def test_too_small_a_class_is_told_before_any_image_is_read(
-    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note_fault: Callable
 ):
+    happened = note_fault("bad input", "too small a class")
     for path in sorted((image_folder / "lines").iterdir())[3:]:
         path.unlink()
     source = open_source(str(image_folder))
     unread = dataclasses.replace(source, images=lambda: pytest.fail("an image was asked for"))
-    with pytest.raises(InputError, match="received 3 images of the class 'lines'"):
+    with pytest.raises(InputError, match="received 3 images of the class 'lines'") as caught:
         convert(unread, Settings(), tmp_path / "set")
+    happened(caught.value)
 
 
-def test_a_source_that_breaks_off_leaves_nothing(image_folder: Path, tmp_path: Path):
+def test_a_source_that_breaks_off_leaves_nothing(
+    image_folder: Path, tmp_path: Path, note_fault: Callable
+):
+    happened = note_fault("bad input", "a source that changes while it is read")
     source = open_source(str(image_folder))
     shutil.rmtree(image_folder / "squares")
     (image_folder / "squares").mkdir()
     before = sorted(os.listdir(tmp_path))
-    with pytest.raises(InputError, match="changed while it was read"):
+    with pytest.raises(InputError, match="changed while it was read") as caught:
         convert(source, Settings(), tmp_path / "set")
+    happened(caught.value)
     assert sorted(os.listdir(tmp_path)) == before
 
 
-def test_too_many_bad_images_stop_it(image_folder: Path, tmp_path: Path):
+def test_too_many_bad_images_stop_it(image_folder: Path, tmp_path: Path, note_fault: Callable):
+    happened = note_fault("bad input", "--max_bad_images=2: three empty images")
     for number in range(3):
         (image_folder / "lines" / f"bad_{number}.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match="received 3 bad images so far.*--max_bad_images=2"):
+    message = "received 3 bad images so far.*--max_bad_images=2"
+    with pytest.raises(InputError, match=message) as caught:
         _convert(image_folder, tmp_path / "set", on_bad_image="skip", max_bad_images=2)
+    happened(caught.value)
     manifest = _convert(image_folder, tmp_path / "set", on_bad_image="skip", max_bad_images=3)
     assert len(manifest.rejected) == 3
 
 
-def test_names_of_any_bytes_travel_losslessly(image_folder: Path, tmp_path: Path):
+def test_names_of_any_bytes_travel_losslessly(
+    image_folder: Path, tmp_path: Path, note_fault: Callable
+):
+    happened = note_fault("bad input", "names with a space, newline, unicode, no UTF-8")
     names = [b"a b.jpg", b"new\nline.jpg", "gr\u00fc\u00df.jpg".encode(), b"\xff\xfe.jpg"]
     lines = os.fsencode(image_folder / "lines")
     data = (image_folder / "lines" / "image_0000.jpg").read_bytes()
@@ -274,20 +337,41 @@ def test_names_of_any_bytes_travel_losslessly(image_folder: Path, tmp_path: Path
     manifest = _convert(image_folder, tmp_path / "set", on_bad_image="skip")
     records = [r for split in manifest.splits for r in _records(tmp_path / "set", manifest, split)]
     stored = {record["file_name"] for record in records}
-    assert {b"lines/" + name for name in names} <= stored
+    whole = sum(b"lines/" + name in stored for name in names)
     (rejected,) = load_manifest(tmp_path / "set").rejected
+    happened(f"{whole} of {len(names)} are in the records; rejected {rejected.file_name}")
+    assert whole == len(names)
     assert os.fsencode(rejected.file_name) == b"lines/bad\xff.jpg"
 
 
 def test_the_same_bytes_under_two_labels_are_an_error_that_names_both(
-    image_folder: Path, tmp_path: Path
+    image_folder: Path, tmp_path: Path, note_fault: Callable
 ):
+    happened = note_fault("bad input", "the same file under two labels")
     shutil.copy(image_folder / "lines" / "image_0000.jpg", image_folder / "squares" / "copy.jpg")
     with pytest.raises(InputError) as caught:
         _convert(image_folder, tmp_path / "set")
+    happened(caught.value)
     for part in ("'lines/image_0000.jpg' (lines)", "'squares/copy.jpg' (squares)"):
         assert part in str(caught.value)
     assert not (tmp_path / "set").exists()
+
+
+def test_the_same_bytes_under_one_label_are_counted(
+    image_folder: Path, tmp_path: Path, note_fault: Callable
+):
+    happened = note_fault("bad input", "two copies of a file under its label")
+    for number in range(2):
+        shutil.copy(
+            image_folder / "lines" / "image_0000.jpg", image_folder / "lines" / f"copy_{number}.jpg"
+        )
+    manifest = _convert(image_folder, tmp_path / "set", group_duplicates=True)
+    copies = manifest.source["byte_identical_images"]
+    happened(f"{copies} counted in the manifest, and named: {manifest.duplicates}")
+    assert copies == 2
+    assert manifest.duplicates == (
+        ("lines/copy_0.jpg", "lines/copy_1.jpg", "lines/image_0000.jpg"),
+    )
 
 
 def _picture(folder: Path, seed: int, quality: int, name: str) -> None:
@@ -309,8 +393,10 @@ def folder_with_copies(tmp_path: Path) -> Path:
 
 
 def test_near_identical_images_are_kept_together_and_named(
-    folder_with_copies: Path, tmp_path: Path
+    folder_with_copies: Path, tmp_path: Path, note_fault: Callable
 ):
+    happened = note_fault("bad input", "24 pictures, each there at two qualities")
+
     def divided(manifest: Manifest, directory: Path) -> int:
         part_of = {
             record["file_name"].decode(): split
@@ -325,20 +411,25 @@ def test_near_identical_images_are_kept_together_and_named(
         )
 
     plain = _convert(folder_with_copies, tmp_path / "plain")
-    assert divided(plain, tmp_path / "plain") > 0 and plain.duplicates == ()
+    before = divided(plain, tmp_path / "plain")
+    assert before > 0 and plain.duplicates == ()
     grouped = _convert(folder_with_copies, tmp_path / "set", group_duplicates=True)
-    assert divided(grouped, tmp_path / "set") == 0
+    after = divided(grouped, tmp_path / "set")
+    happened(f"{len(grouped.duplicates)} groups named; {after} divided, ungrouped {before}")
+    assert after == 0
     assert len(grouped.duplicates) == 24 and grouped.duplicates[0] == ("day/00.jpg", "day/12.jpg")
     assert grouped.splits["test"].num_examples == 12
 
 
 def test_a_near_identical_image_under_another_label_is_an_error_only_where_they_are_grouped(
-    folder_with_copies: Path, tmp_path: Path
+    folder_with_copies: Path, tmp_path: Path, note_fault: Callable
 ):
+    happened = note_fault("bad input", "nearly the same picture under two labels")
     _picture(folder_with_copies / "night", 3, 60, "odd.jpg")
     _convert(folder_with_copies, tmp_path / "plain")
     with pytest.raises(InputError) as caught:
         _convert(folder_with_copies, tmp_path / "set", group_duplicates=True)
+    happened(caught.value)
     assert "(day) and 'night/odd.jpg' (night)" in str(caught.value)
 
 
@@ -367,9 +458,27 @@ def test_a_source_with_parts_keeps_them(image_folder: Path, tmp_path: Path):
     }  # fmt: skip
 
 
-def test_a_source_without_parts_cannot_be_asked_for_them(image_folder: Path, tmp_path: Path):
-    with pytest.raises(InputError, match="--split=source for 'shapes', which has no parts"):
+def test_a_source_without_parts_cannot_be_asked_for_them(
+    image_folder: Path, tmp_path: Path, note_fault: Callable
+):
+    happened = note_fault("bad input", "--split=source: a source without parts")
+    message = "--split=source for 'shapes', which has no parts"
+    with pytest.raises(InputError, match=message) as caught:
         _convert(image_folder, tmp_path / "set", split="source")
+    happened(caught.value)
+
+
+def test_more_shards_than_images_leave_none_empty(
+    image_folder: Path, tmp_path: Path, note_fault: Callable
+):
+    happened = note_fault("bad input", "--shards=100 for 24 images")
+    source = open_source(str(image_folder))
+    manifest = convert(source, Settings(shards=100), tmp_path / "set")
+    shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    happened(f"{len(shards)} shards of {min(shard.num_examples for shard in shards)} or more")
+    assert len(manifest.splits["train"].shards) == 18
+    assert all(shard.num_examples for shard in shards)
+    assert all((tmp_path / "set" / shard.name).stat().st_size for shard in shards)
 
 
 def test_raw_records_are_what_training_would_decode(image_folder: Path, tmp_path: Path):

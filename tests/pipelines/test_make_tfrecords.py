@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -91,10 +92,15 @@ def test_what_needs_no_tensorflow_does_not_wait_for_it(
     assert message in output + errors
 
 
-def test_bad_input_ends_with_one_line_and_status_1(image_folder: Path, tmp_path: Path):
+def test_bad_input_ends_with_one_line_and_status_1(
+    image_folder: Path, tmp_path: Path, note_fault: Callable
+):
+    happened = note_fault("bad input", "the command with a bad image")
     (image_folder / "lines" / "image_0000.jpg").write_bytes(b"")
     before = sorted(os.listdir(tmp_path))
     status, _, errors = _run(f"--source={image_folder}", f"--output_dir={tmp_path / 'set'}")
+    left = len(os.listdir(tmp_path)) - len(before)
+    happened(f"status {status}, {len(errors.splitlines())} line, {left} files left")
     assert status == 1 and len(errors.splitlines()) == 1
     assert "bad image 'lines/image_0000.jpg' (empty file)" in errors
     status, _, errors = _run(f"--source={tmp_path / 'gone'}", f"--output_dir={tmp_path / 'set'}")
@@ -124,12 +130,18 @@ def test_a_stopped_conversion_leaves_nothing(image_folder: Path, tmp_path: Path)
     assert sorted(os.listdir(tmp_path)) == before
 
 
-def test_an_identical_set_is_left_alone(image_folder: Path, capsys: pytest.CaptureFixture[str]):
+def test_an_identical_set_is_left_alone(
+    image_folder: Path, capsys: pytest.CaptureFixture[str], note_fault: Callable
+):
+    happened = note_fault("bad input", "output: the same set")
     main(_config(image_folder))
     before = _state(image_folder.parent / "set")
+    capsys.readouterr()
     main(_config(image_folder))
+    output = capsys.readouterr().out
+    happened(output.splitlines()[1].removeprefix(f"{image_folder.parent}/"))
     assert _state(image_folder.parent / "set") == before
-    assert "already holds this very set" in capsys.readouterr().out
+    assert "already holds this very set" in output
 
 
 @pytest.mark.parametrize(
@@ -140,29 +152,39 @@ def test_an_identical_set_is_left_alone(image_folder: Path, capsys: pytest.Captu
         ({"shards": 3}, "--shards: 8 there, 3 now"),
     ],
 )
-def test_another_set_is_refused(image_folder: Path, options: dict[str, object], difference: str):
+def test_another_set_is_refused(
+    image_folder: Path, options: dict[str, object], difference: str, note_fault: Callable
+):
+    happened = note_fault("bad input", f"output: a set with other {' '.join(options)}")
     main(_config(image_folder))
     before = _state(image_folder.parent / "set")
     with pytest.raises(InputError) as caught:
         main(_config(image_folder, **options))
+    happened(caught.value)
     assert difference in str(caught.value) and "--overwrite" in str(caught.value)
     assert _state(image_folder.parent / "set") == before
 
 
-def test_other_images_under_the_same_names_are_another_set(image_folder: Path):
+def test_other_images_under_the_same_names_are_another_set(
+    image_folder: Path, note_fault: Callable
+):
+    happened = note_fault("bad input", "output: a set with other images")
     main(_config(image_folder))
     path = image_folder / "lines" / "image_0000.jpg"
     path.write_bytes((image_folder / "lines" / "image_0001.jpg").read_bytes())
-    with pytest.raises(InputError, match="other names or other content"):
+    with pytest.raises(InputError, match="other names or other content") as caught:
         main(_config(image_folder))
+    happened(caught.value)
 
 
-def test_a_damaged_set_is_not_called_identical(image_folder: Path):
+def test_a_damaged_set_is_not_called_identical(image_folder: Path, note_fault: Callable):
+    happened = note_fault("damaged set", "output: the same set, a shard of it cut")
     main(_config(image_folder))
     shard = next((image_folder.parent / "set").glob("*train*"))
     shard.write_bytes(shard.read_bytes()[:50])
     with pytest.raises(InputError) as caught:
         main(_config(image_folder))
+    happened(caught.value)
     assert shard.name in str(caught.value) and "--overwrite" in str(caught.value)
     main(_config(image_folder, overwrite=True))
     main(_config(image_folder))
@@ -176,35 +198,44 @@ def test_overwrite_replaces_a_finished_set(image_folder: Path):
     assert sorted(os.listdir(image_folder.parent)) == ["set", "shapes"]
 
 
-def test_a_failed_overwrite_keeps_the_old_set(image_folder: Path):
+def test_a_failed_overwrite_keeps_the_old_set(image_folder: Path, note_fault: Callable):
+    happened = note_fault("bad input", "--overwrite with a bad image")
     main(_config(image_folder))
     before = _state(image_folder.parent / "set")
     (image_folder / "lines" / "image_0000.jpg").write_bytes(b"")
     with pytest.raises(InputError, match="bad image"):
         main(_config(image_folder, overwrite=True))
-    assert _state(image_folder.parent / "set") == before
+    kept = _state(image_folder.parent / "set") == before
+    happened(f"refused; the old set is {'as it was' if kept else 'another'}")
+    assert kept
     assert sorted(os.listdir(image_folder.parent)) == ["set", "shapes"]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("kind", ["folder", "file"])
-def test_what_is_no_set_is_never_touched(image_folder: Path, overwrite: bool, kind: str):
+def test_what_is_no_set_is_never_touched(
+    image_folder: Path, overwrite: bool, kind: str, note_fault: Callable
+):
+    happened = note_fault("bad input", f"output: another {kind}{', --overwrite' * overwrite}")
     output = image_folder.parent / "set"
     if kind == "folder":
         output.mkdir()
         (output / "thesis.txt").write_text("three years")
     else:
         output.write_text("three years")
-    with pytest.raises(InputError, match="is no finished set"):
+    with pytest.raises(InputError, match="is no finished set") as caught:
         main(_config(image_folder, overwrite=overwrite))
+    happened(caught.value)
     assert (output / "thesis.txt" if kind == "folder" else output).read_text() == "three years"
 
 
-def test_overwrite_spares_other_files_in_a_set(image_folder: Path):
+def test_overwrite_spares_other_files_in_a_set(image_folder: Path, note_fault: Callable):
+    happened = note_fault("bad input", "output: a set and more, --overwrite")
     main(_config(image_folder))
     (image_folder.parent / "set" / "thesis.txt").write_text("three years")
-    with pytest.raises(InputError, match="also holds 'thesis.txt'"):
+    with pytest.raises(InputError, match="also holds 'thesis.txt'") as caught:
         main(_config(image_folder, overwrite=True))
+    happened(caught.value)
     assert (image_folder.parent / "set" / "thesis.txt").exists()
 
 

@@ -1,10 +1,12 @@
 import dataclasses
 import io
+import zlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageFile
 
 from pipelines import vet
 from pipelines.vet import BATCH, Verdict
@@ -48,6 +50,13 @@ def _turned(orientation: int) -> bytes:
 RGBA = RGB.copy()
 RGBA.putalpha(0)
 DEEP = Image.fromarray((_pixels(30, 40).astype(np.uint16) << 8) + 7)
+
+
+def _stored(verdict: Verdict) -> str:
+    with Image.open(io.BytesIO(verdict.data)) as stored:
+        return f"stored as {stored.format} of mode {stored.mode}, {stored.width} x {stored.height}"
+
+
 TO_NORMALISE = {
     "CMYK": (_encode(RGB.convert("CMYK"), "JPEG"), "JPEG of mode CMYK", "JPEG"),
     "turned": (_turned(6), "JPEG turned by its EXIF orientation", "JPEG"),
@@ -63,14 +72,41 @@ TO_NORMALISE = {
 
 
 @pytest.mark.parametrize("case", TO_NORMALISE)
-def test_other_pictures_become_8_bit_rgb(case: str):
+def test_other_pictures_become_8_bit_rgb(case: str, note_fault: Callable):
     data, reason, stored_format = TO_NORMALISE[case]
+    happened = note_fault("bad input", f"picture: {reason}")
     vetted = _vet(data)
+    happened(f"normalised, {_stored(vetted)}")
     assert (vetted.normalised, vetted.rejected) == (reason, "")
     with Image.open(io.BytesIO(vetted.data)) as stored:
         assert (stored.format, stored.mode) == (stored_format, "RGB")
         assert stored.size == ((30, 40) if case == "turned" else (40, 30))
     assert vetted.data == _vet(data).data
+
+
+# How each EXIF orientation lies on disk when the picture itself is RGB.
+LAID = {
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: lambda pixels: pixels.transpose(1, 0, 2),
+    6: lambda pixels: np.rot90(pixels, 1),
+    7: lambda pixels: np.rot90(pixels, 2).transpose(1, 0, 2),
+    8: lambda pixels: np.rot90(pixels, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", LAID)
+def test_a_turned_picture_becomes_upright(orientation: int, note_fault: Callable):
+    happened = note_fault("bad input", f"picture: EXIF orientation {orientation}")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    laid = Image.fromarray(np.ascontiguousarray(LAID[orientation](np.asarray(RGB))))
+    vetted = _vet(_encode(laid, "JPEG", exif=exif, quality=95))
+    decoded = tf.io.decode_image(vetted.data, 3).numpy().astype(int)
+    upright = decoded.shape == (30, 40, 3) and np.abs(decoded - np.asarray(RGB)).mean() < 3
+    happened("normalised, upright" if upright else "another picture")
+    assert upright and vetted.normalised == "JPEG turned by its EXIF orientation"
 
 
 def test_normalising_keeps_the_picture():
@@ -88,17 +124,23 @@ def test_transparent_pixels_become_white():
     assert (tf.io.decode_image(vetted.data).numpy() == 255).all()
 
 
-def test_a_16_bit_colour_png_is_normalised():
+def test_a_16_bit_colour_png_is_normalised(note_fault: Callable):
+    happened = note_fault("bad input", "picture: PNG of 16 bits a channel")
     pixels = tf.cast(_pixels(30, 40, 3), tf.uint16) * 257
     vetted = _vet(tf.io.encode_png(pixels).numpy())
+    happened(f"normalised, {_stored(vetted)}")
     assert vetted.normalised == "PNG of 16 bits a channel"
     assert np.array_equal(tf.io.decode_png(vetted.data), _pixels(30, 40, 3))
 
 
-def test_an_animation_gives_its_first_frame():
+def test_an_animation_gives_its_first_frame(note_fault: Callable):
+    happened = note_fault("bad input", "picture: animated GIF, red and then blue")
     frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
     vetted = _vet(_encode(frames[0], "GIF", save_all=True, append_images=frames[1:]))
-    assert tf.io.decode_image(vetted.data).numpy()[0, 0].tolist() == [255, 0, 0]
+    pixels = tf.io.decode_image(vetted.data).numpy()
+    colours = np.unique(pixels.reshape(-1, 3), axis=0).tolist()
+    happened(f"normalised, stored with the RGB colours {colours}")
+    assert (pixels.shape, colours) == ((30, 40, 3), [[255, 0, 0]])
 
 
 GOOD = _encode(
@@ -117,17 +159,54 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_images_are_rejected_with_the_same_reason_each_time(case: str):
+def test_bad_images_are_rejected_with_the_same_reason_each_time(case: str, note_fault: Callable):
+    happened = note_fault("bad input", f"image file: {case}")
     data, reason = BAD[case]
     vetted = _vet(data)
+    happened(f"rejected: {vetted.rejected}")
     assert reason in vetted.rejected and vetted.rejected and vetted.data == b""
     assert "0x" not in vetted.rejected  # no addresses: the manifest must not differ between runs
 
 
-def test_a_bomb_is_refused_by_its_header():
-    data = bytearray(_encode(Image.new("L", (8, 8)), "BMP"))
-    data[18:26] = (100_000).to_bytes(4, "little") * 2
-    assert "more than 80000000" in _vet(bytes(data)).rejected
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG, with its checksum."""
+    checksum = zlib.crc32(kind + data).to_bytes(4, "big")
+    return len(data).to_bytes(4, "big") + kind + data + checksum
+
+
+def _png_bomb(side: int) -> bytes:
+    """A whole PNG of 1 bit a pixel, all black."""
+    header = side.to_bytes(4, "big") * 2 + bytes([1, 0, 0, 0, 0])
+    rows = zlib.compress(bytes(1 + side // 8) * side, 9)
+    chunks = _chunk(b"IHDR", header) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def _resized(file_format: str, start: int, size: bytes) -> bytes:
+    """A small picture of which the header says that it is large."""
+    data = _encode(Image.new("L", (8, 8)), file_format)
+    return data[:start] + size + data[start + len(size) :]
+
+
+JPEG_FRAME = _encode(Image.new("L", (8, 8)), "JPEG").index(b"\xff\xc0")
+BOMBS = {
+    "BMP": _resized("BMP", 18, (100_000).to_bytes(4, "little") * 2),
+    "GIF": _resized("GIF", 6, b"\xff\xff" * 2),
+    "JPEG": _resized("JPEG", JPEG_FRAME + 5, b"\xff\xff" * 2),
+    "PNG": _png_bomb(9_600),
+    "a larger PNG": _png_bomb(40_000),
+}
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_a_bomb_is_refused_by_its_header(
+    case: str, monkeypatch: pytest.MonkeyPatch, note_fault: Callable
+):
+    happened = note_fault("bad input", f"bomb: {case} of {len(BOMBS[case]):,} bytes")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda picture: pytest.fail("it was decoded"))
+    vetted = _vet(BOMBS[case])
+    happened(f"rejected: {vetted.rejected}")
+    assert "pixels, more than 80000000" in vetted.rejected and not vetted.data
 
 
 def test_too_many_pixels_are_refused(monkeypatch: pytest.MonkeyPatch):
@@ -194,25 +273,30 @@ def test_large_images_are_decoded_alone_to_the_same_verdict(monkeypatch: pytest.
     assert vet.vet([GOOD, GOOD[:700], GOOD]) == together
 
 
-MUTANTS = 1500
+MUTANTS = 5000
 
 
-def test_whatever_the_bytes_the_verdict_is_a_picture_or_a_reason():
-    """Flipped, cut, doubled and deleted bytes: never an error, and what passes can be decoded."""
+def test_whatever_the_bytes_the_verdict_is_a_picture_or_a_reason(note_fault: Callable):
+    """Flipped, cut, deleted and added bytes: never an error, and what passes can be decoded."""
+    happened = note_fault("bad input", f"{MUTANTS:,} mutations of image files")
     generator = np.random.default_rng(0)
-    originals = [GOOD, *(data for data, _, _ in TO_NORMALISE.values())]
+    # As good as those that pass as they are: most of what comes is of that kind.
+    originals = [GOOD, _encode(RGB, "PNG")] * 5
+    originals += [data for data, _, _ in TO_NORMALISE.values()]
     mutants = [_mutated(originals[n % len(originals)], generator) for n in range(MUTANTS)]
     verdicts = [
         verdict
         for start in range(0, MUTANTS, BATCH)
         for verdict in vet.vet(mutants[start : start + BATCH])
     ]
+    rejected = sum(bool(verdict.rejected) for verdict in verdicts)
+    happened(f"{rejected:,} rejected with a reason, {len(verdicts) - rejected:,} can be decoded")
     assert len(verdicts) == MUTANTS
     for verdict in verdicts:
         assert bool(verdict.data) != bool(verdict.rejected)
         if verdict.data:
             assert tf.io.decode_image(verdict.data, 3, expand_animations=False).shape[2] == 3
-    assert 0 < sum(bool(verdict.rejected) for verdict in verdicts) < MUTANTS
+    assert 0 < rejected < MUTANTS
 
 
 def _mutated(data: bytes, generator: np.random.Generator) -> bytes:
