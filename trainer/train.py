@@ -6,6 +6,7 @@ import datetime
 import functools
 import math
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -211,14 +212,15 @@ def _run_epochs(
 
 @contextlib.contextmanager
 def _damage_named(data_dir: str) -> Iterator[None]:
-    """Says which data are damaged; TensorFlow names an offset only."""
+    """Says which data are damaged; TensorFlow names an offset only, and first its own node."""
     try:
         yield
     except tf.errors.DataLossError as error:
+        problem = re.sub(r"^\{\{.*?\}\} ", "", error.message.splitlines()[0])
         raise InputError(
-            f"received a damaged record from {data_dir} ({str(error).splitlines()[0]}), expected "
-            "shards as they were written; copy the set again, or make it again from its source "
-            "with the same flags and --overwrite."
+            f"received a damaged record from {data_dir} ({problem}), expected shards as they were "
+            f"written; see `python -m pipelines.verify --data_dir={data_dir}`, and copy the set "
+            "again or make it again."
         ) from error
 
 

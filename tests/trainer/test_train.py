@@ -234,8 +234,9 @@ def test_a_damaged_record_is_named_when_it_is_met(data_dir, tmp_path, note_fault
     with pytest.raises(InputError) as caught:
         train(TrainConfig(data_dir=str(damaged), run_dir=str(tmp_path / "run"), **SMALL))
     happened(caught.value)
-    assert f"received a damaged record from {damaged} (" in str(caught.value)
+    assert f"received a damaged record from {damaged} (corrupted record at " in str(caught.value)
     assert "expected shards as they were written" in str(caught.value)
+    assert f"python -m pipelines.verify --data_dir={damaged}" in str(caught.value)
 
 
 def test_channels_first_without_a_gpu_is_refused(data_dir, tmp_path, monkeypatch):
