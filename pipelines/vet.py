@@ -22,7 +22,7 @@ from pipelines.sources.archives import MAX_FILE_BYTES
 MAX_PIXELS = 80_000_000
 # Images decoded in one call, which saves small ones the cost of a call each; larger ones, of which
 # that many together would fill the memory, are decoded one by one.
-BATCH = 32
+BATCH = 64
 _MAX_PIXELS_IN_BATCH = 1_000_000
 # JPEGs are decoded at an eighth of their size. All of the compressed data is decoded and checked
 # all the same; what is spared are the inverse transform and the colours of single pixels, which
