@@ -66,14 +66,16 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> None:
         config = parse_config(config_class, flag_values, sys.argv)
     except (flags.Error, InputError) as error:
         _fail(f"{command}: {_one_line(error)} (--help lists the flags.)", EXIT_USAGE)
-    signal.signal(signal.SIGTERM, _raise_terminated)
     try:
+        signal.signal(signal.SIGTERM, _raise_terminated)
         _choose_keras_backend()
         main(config)
     except InputError as error:
         _fail(f"{command}: {_one_line(error)}", EXIT_FAILED)
     except KeyboardInterrupt:
         _fail(f"{command}: interrupted.", EXIT_INTERRUPTED)
+    except _Terminated:
+        _fail(f"{command}: terminated.", EXIT_TERMINATED)
     except BrokenPipeError:
         # The reader of the pipe (head, less) has gone: there is nobody left to tell.
         with contextlib.suppress(OSError):
@@ -146,8 +148,12 @@ def _fail(message: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
+class _Terminated(SystemExit):
+    """SIGTERM came; raised in the main thread, whatever that is at."""
+
+
 def _raise_terminated(signal_number: int, frame: object) -> None:
-    _fail("terminated.", EXIT_TERMINATED)
+    raise _Terminated(EXIT_TERMINATED)
 
 
 def _choose_keras_backend() -> None:

@@ -13,7 +13,8 @@ def import_tensorflow() -> None:
     """Imports TensorFlow; a log level that the user has set stays, and then nothing is hidden.
 
     What its libraries print before they read their log level goes straight to file descriptor 2.
-    That is put back right after the import, and what was held back is shown if the import fails.
+    That is put back right after the import, and what was held back is shown if the import fails,
+    though not if the user stops it.
     """
     if "tensorflow" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         return
@@ -25,7 +26,7 @@ def import_tensorflow() -> None:
         os.dup2(held_back.fileno(), 2)
         try:
             import tensorflow  # noqa: F401
-        except BaseException:
+        except Exception:
             held_back.seek(0)
             os.write(stderr, held_back.read())
             raise

@@ -126,7 +126,8 @@ def test_a_stopped_conversion_leaves_nothing(image_folder: Path, tmp_path: Path)
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 143 and errors == "terminated.\n"
+    message = "python -m pipelines.make_tfrecords: terminated.\n"
+    assert (process.returncode, errors) == (143, message)
     assert sorted(os.listdir(tmp_path)) == before
 
 
