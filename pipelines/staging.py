@@ -4,6 +4,9 @@ Work is done in a sibling of the destination, `.NAME.tmp-RANDOM`, which is renam
 Whoever works holds a lock on that directory, and a lock dies with its process: what is not locked
 is what a killed run has left behind, and the next run clears it.
 
+A set that is replaced is moved aside before its successor comes in, to `.NAME.old-RANDOM`. Under
+that name it is always whole, and the next run puts it back if nothing has taken its place.
+
 Object stores (gs://, s3://) cannot rename a directory. There the files are written where they
 belong, and a set counts as there when its manifest is, which is written last.
 """
@@ -21,6 +24,8 @@ from typing import IO
 from etils import epath
 
 from pipelines.errors import InputError
+
+_UNFINISHED, _ASIDE = "tmp", "old"  # the kinds of `.NAME.KIND-RANDOM`
 
 
 def is_remote(path: os.PathLike[str] | str) -> bool:
@@ -45,26 +50,22 @@ def staged_directory(destination: os.PathLike[str], replace: bool = False) -> It
             on a full disk.
     """
     staged = _remote_stage if is_remote(destination) else _local_stage
-    try:
-        with staged(destination, replace) as stage:
-            yield stage
-    except OSError as error:
-        raise InputError(
-            f"received the output directory {os.fspath(destination)!r}, which cannot be written "
-            f"({error.strerror or error}), expected a writable place with room for the set; free "
-            "some or choose another --output_dir."
-        ) from error
+    with _explained(destination), staged(destination, replace) as stage:
+        yield stage
 
 
 def clear_leftovers(destination: os.PathLike[str]) -> None:
     """Removes what runs that are no longer alive have left beside `destination`.
 
     A set that a killed run had moved aside, to put another in its place, comes back.
+
+    Raises:
+        InputError: when that cannot be done.
     """
     target = Path(destination)
     if is_remote(destination) or not target.parent.is_dir():
         return
-    with _locked(target.parent, wait=True):
+    with _explained(destination), _locked(target.parent, wait=True):
         _clear_leftovers(target)
 
 
@@ -79,33 +80,40 @@ def to_disk(stream: IO[bytes]) -> None:
 
 
 @contextlib.contextmanager
+def _explained(destination: os.PathLike[str]) -> Iterator[None]:
+    """Says of an OSError what was to be written."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"received the output directory {os.fspath(destination)!r}, which cannot be written "
+            f"({error.strerror or error}), expected a writable place with room for the set; free "
+            "some or choose another --output_dir."
+        ) from error
+
+
+@contextlib.contextmanager
 def _local_stage(destination: os.PathLike[str], replace: bool) -> Iterator[epath.Path]:
     target = Path(destination)
     made_parents = [parent for parent in target.parents if not parent.exists()]
-    stage = target.with_name(f".{target.name}.tmp-{uuid.uuid4().hex[:12]}")
-    made = finished = False
+    stage = _new_sibling(target, _UNFINISHED)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as locks:
             # Together, so that no other run takes the new directory for one left behind.
-            with _locked(target.parent, wait=True):
-                _clear_leftovers(target)
-                if not replace:
-                    _check_free(target)
-                stage.mkdir()
-                made = True
+            with _place_to_write(target, replace):
+                os.mkdir(stage)
                 locks.enter_context(_locked(stage, wait=True))
             yield epath.Path(stage)
-            with _locked(target.parent, wait=True):
-                _put_in_place(stage, target, replace)
-            finished = True
+            with _place_to_write(target, replace):
+                _put_in_place(stage, target)
     finally:
-        if made and not finished:
-            shutil.rmtree(stage, ignore_errors=True)
-        if not finished:
-            for parent in made_parents:
-                with contextlib.suppress(OSError):  # somebody else uses it by now
-                    parent.rmdir()
+        # A signal may come between any two steps, so it is the disk that tells what there is to
+        # do: of a set in place there is no stage any more, and its parents are not empty.
+        shutil.rmtree(stage, ignore_errors=True)
+        for parent in made_parents:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
 
 
 @contextlib.contextmanager
@@ -127,37 +135,62 @@ def _remote_stage(destination: os.PathLike[str], replace: bool) -> Iterator[epat
         raise
 
 
+@contextlib.contextmanager
+def _place_to_write(destination: Path, replace: bool) -> Iterator[None]:
+    """Holds the lock on the parent of `destination`, to which nothing is in the way."""
+    with _locked(destination.parent, wait=True):
+        _clear_leftovers(destination)
+        if not replace:
+            _check_free(destination)
+        yield
+
+
+def _is_free(destination: Path | epath.Path) -> bool:
+    return not destination.exists() or (destination.is_dir() and not any(destination.iterdir()))
+
+
 def _check_free(destination: Path | epath.Path) -> None:
-    if destination.exists() and any(destination.iterdir()):
+    if not _is_free(destination):
         raise InputError(
             f"received the output directory {os.fspath(destination)!r}, which is not empty (any "
             "more), expected a new or an empty one; see what is in it, and run this again."
         )
 
 
-def _put_in_place(stage: Path, destination: Path, replace: bool) -> None:
-    if not (replace and destination.exists()):
-        os.rename(stage, destination)  # onto nothing or an empty directory; else an error
-        return
-    aside = destination.with_name(f".{destination.name}.old-{uuid.uuid4().hex[:12]}")
-    os.rename(destination, aside)
+def _put_in_place(stage: Path, destination: Path) -> None:
     try:
+        if not _is_free(destination):
+            os.rename(destination, _new_sibling(destination, _ASIDE))
         os.rename(stage, destination)
-    except BaseException:
-        os.rename(aside, destination)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+        _clear_leftovers(destination)
+    finally:
+        # For a signal in between: what is aside comes back, or goes if its successor is there.
+        _clear_leftovers(destination)
 
 
 def _clear_leftovers(destination: Path) -> None:
-    siblings = sorted(path.name for path in destination.parent.iterdir())
-    for sibling in siblings:
-        path = destination.with_name(sibling)
-        if sibling.startswith(f".{destination.name}.old-") and not destination.exists():
-            os.rename(path, destination)  # killed between the two renames: the old set is whole
-        elif sibling.startswith((f".{destination.name}.old-", f".{destination.name}.tmp-")):
-            with contextlib.suppress(OSError), _locked(path):
-                shutil.rmtree(path, ignore_errors=True)
+    """Needs the lock on the parent of `destination`, which whoever moves a set aside holds."""
+    for aside in _siblings(destination, _ASIDE):
+        if _is_free(destination):
+            os.rename(aside, destination)
+        else:  # under a name that does not come back, since half removed it would be half a set
+            shutil.rmtree(aside.rename(_new_sibling(destination, _UNFINISHED)), ignore_errors=True)
+    for stage in _siblings(destination, _UNFINISHED):
+        with contextlib.suppress(OSError), _locked(stage):
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+def _new_sibling(destination: Path, kind: str) -> Path:
+    return destination.with_name(f".{destination.name}.{kind}-{uuid.uuid4().hex[:12]}")
+
+
+def _siblings(destination: Path, kind: str) -> list[Path]:
+    names = sorted(os.listdir(destination.parent))
+    return [
+        destination.with_name(name)
+        for name in names
+        if name.startswith(f".{destination.name}.{kind}-")
+    ]
 
 
 @contextlib.contextmanager

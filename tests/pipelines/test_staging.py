@@ -1,3 +1,5 @@
+import contextlib
+import fcntl
 import os
 import subprocess
 from pathlib import Path
@@ -5,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import InputError
-from pipelines.staging import staged_directory
+from pipelines.staging import clear_leftovers, staged_directory
 
 
 def _dead_process() -> int:
@@ -87,15 +89,62 @@ def test_what_a_living_run_works_in_is_left_alone(tmp_path: Path):
     assert os.listdir(tmp_path) == ["set"]
 
 
-def test_a_set_that_was_moved_aside_by_a_killed_run_comes_back(tmp_path: Path):
+@pytest.mark.parametrize("empty", [False, True], ids=["missing", "empty"])
+def test_a_set_that_was_moved_aside_by_a_killed_run_comes_back(empty: bool, tmp_path: Path):
     aside = tmp_path / f".set.old-{_dead_process()}"
     aside.mkdir()
     (aside / "old").write_text("old")
+    if empty:
+        (tmp_path / "set").mkdir()
     with pytest.raises(InputError):
         with staged_directory(tmp_path / "set"):
             pass
     assert os.listdir(tmp_path) == ["set"]
     assert os.listdir(tmp_path / "set") == ["old"]
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_set_that_was_moved_aside_meanwhile_comes_back(replace: bool, tmp_path: Path):
+    refused = pytest.raises(InputError, match=r"is not empty \(any more\)")
+    with contextlib.nullcontext() if replace else refused:
+        with staged_directory(tmp_path / "set", replace) as stage:
+            (stage / "new").write_text("new")
+            aside = tmp_path / f".set.old-{_dead_process()}"
+            aside.mkdir()
+            (aside / "old").write_text("old")
+    assert os.listdir(tmp_path) == ["set"]
+    assert os.listdir(tmp_path / "set") == (["new"] if replace else ["old"])
+
+
+def test_a_set_is_replaced_though_its_writer_has_not_let_go_of_it_yet(tmp_path: Path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "old").write_text("old")
+    descriptor = os.open(tmp_path / "set", os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with staged_directory(tmp_path / "set", replace=True) as stage:
+        (stage / "new").write_text("new")
+    os.close(descriptor)
+    assert os.listdir(tmp_path) == ["set"]
+    assert os.listdir(tmp_path / "set") == ["new"]
+
+
+def test_a_set_that_came_to_be_meanwhile_stays(tmp_path: Path):
+    with pytest.raises(InputError, match=r"is not empty \(any more\)"):
+        with staged_directory(tmp_path / "set") as stage:
+            (stage / "new").write_text("new")
+            (tmp_path / "set").mkdir()
+            (tmp_path / "set" / "other").write_text("other")
+    assert os.listdir(tmp_path) == ["set"]
+    assert os.listdir(tmp_path / "set") == ["other"]
+
+
+def test_leftovers_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(path: Path) -> list[str]:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(InputError, match=r"cannot be written \(Permission denied\)"):
+        clear_leftovers(tmp_path / "set")
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path):
