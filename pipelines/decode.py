@@ -48,4 +48,5 @@ def _compiled_for(image_size: int) -> tf.types.experimental.PolymorphicFunction:
     return tf.function(
         functools.partial(decode_and_resize, image_size=image_size),
         input_signature=[tf.TensorSpec([], tf.string)],
+        autograph=False,
     )
