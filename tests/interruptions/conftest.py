@@ -50,7 +50,7 @@ class Forks:
         # A disk that only this command and its forks see, which takes no rights.
         mount = f'mount -t tmpfs -o size={DISK_BYTES} none "$0" && exec "$@"'
         with_disk = ["unshare", "-rm", "sh", "-c", mount, str(self.disk)]
-        self.why_no_disk = _why_not([*with_disk, "true"])
+        self.why_no_disk = _why_not([*with_disk, sys.executable, "-c", ""])
         self._process = subprocess.Popen(
             command if self.why_no_disk else [*with_disk, *command],
             cwd=ROOT,
