@@ -11,6 +11,8 @@ import io
 import logging
 import os
 import pickle
+import shlex
+import sys
 import uuid
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any
@@ -29,7 +31,7 @@ from pipelines.vet import BATCH
 try:
     logging.getLogger().setLevel(logging.ERROR)  # Beam warns of what we do not use
     import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 except ImportError as error:
     raise InputError(
         "received --engine=beam where Apache Beam is not installed, expected the extra [beam]; "
@@ -115,10 +117,22 @@ class BeamEngine:
                 "runner that is installed, and all that it needs; see to --beam_pipeline_options."
             ) from error
         try:
-            with pipeline:
+            with self._interpreter_for_a_shell(), pipeline:
                 yield pipeline
         except Exception as error:
             raise _as_input_error(error) from error
+
+    @contextlib.contextmanager
+    def _interpreter_for_a_shell(self) -> Iterator[None]:
+        """Quotes the interpreter's path where Beam starts workers with it by way of a shell."""
+        direct = self._options.view_as(DirectOptions)
+        plain = sys.executable
+        if direct.direct_running_mode == "multi_processing":
+            sys.executable = shlex.quote(plain)
+        try:
+            yield
+        finally:
+            sys.executable = plain
 
 
 def _parsed(options: Sequence[str]) -> PipelineOptions:

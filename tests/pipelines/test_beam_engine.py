@@ -1,4 +1,5 @@
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,25 @@ def test_the_set_is_the_local_engines_to_the_byte(
     assert _files(tmp_path / "beam") == _files(tmp_path / "local")
     assert manifest == local == load_manifest(tmp_path / "beam")
     assert sorted(os.listdir(tmp_path)) == ["beam", "local", "shapes"]
+
+
+def test_two_processes_of_an_interpreter_whose_path_has_a_space(
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    python = tmp_path / "my programs" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    _convert(
+        image_folder,
+        tmp_path / "beam",
+        "direct_num_workers=2",
+        "direct_running_mode=multi_processing",
+    )
+    convert(open_source(str(image_folder)), Settings(shards=2), tmp_path / "local")
+    assert _files(tmp_path / "beam") == _files(tmp_path / "local")
+    assert sys.executable == str(python)
 
 
 def test_an_archive_is_a_source_too(image_folder: Path, tmp_path: Path):
