@@ -106,6 +106,12 @@ class ConvertConfig:
     def __post_init__(self) -> None:
         self._check_fractions()
         self._check_belonging()
+        for name in ("source", "output_dir", "download_dir"):
+            if not getattr(self, name):
+                raise InputError(
+                    f"received an empty --{name}, expected a name or a path; give one, or leave "
+                    f"--{name} out."
+                )
         least = {"shards": 1, "seed": 0, "split_seed": 0, "image_size": 1, "max_bad_images": 0}
         for name, minimum in least.items():
             value = getattr(self, name)

@@ -9,9 +9,11 @@ from etils import epath
 
 from pipelines.ahead import read_ahead
 from pipelines.errors import InputError
-from pipelines.manifest import MANIFEST_NAME, Manifest, check_shards, load_manifest
+from pipelines.manifest import MANIFEST_NAME, Manifest, load_manifest
 from pipelines.progress import progress
 from pipelines.sources import Source, fingerprint
+from pipelines.staging import is_remote
+from pipelines.verification import verify
 
 
 def check_destination(output_dir: os.PathLike[str], overwrite: bool) -> None:
@@ -19,9 +21,12 @@ def check_destination(output_dir: os.PathLike[str], overwrite: bool) -> None:
 
     Raises:
         InputError: when it is neither missing, nor empty, nor a finished set; with `overwrite`
-            also when it is a finished set with other files in it, which would be lost.
+            also when it is a finished set with other files in it, which would be lost. And when
+            another directory cannot be put in its place.
     """
     path = epath.Path(output_dir)
+    if not is_remote(output_dir):
+        _check_movable(output_dir)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     what_to_do = "choose another --output_dir, or remove it yourself."
@@ -62,8 +67,24 @@ def find_identical(
             f"({difference}), expected a new directory or the same set; choose another "
             "--output_dir, or pass --overwrite to replace it."
         )
-    check_shards(output_dir, manifest)
+    problems = verify(output_dir).problems
+    if problems:
+        raise InputError(
+            f"received the output directory {os.fspath(output_dir)!r}, which holds this very set "
+            f"but damaged ({problems[0].file}: {problems[0].problem}), expected it as it was "
+            "written; pass --overwrite to make it again."
+        )
     return manifest
+
+
+def _check_movable(output_dir: os.PathLike[str]) -> None:
+    here = os.path.exists(output_dir) and os.path.samefile(output_dir, os.curdir)
+    if here or os.path.ismount(output_dir):
+        what = "the current directory" if here else "a mount point"
+        raise InputError(
+            f"received the output directory {os.fspath(output_dir)!r}, which is {what}, expected "
+            "one that a finished set can be put in the place of; choose a directory inside it."
+        )
 
 
 def _difference(manifest: Manifest, source: Source, settings: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ shuffled and written under a temporary name, and renamed into place when it is w
 """
 
 import dataclasses
+import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,8 @@ def main(config: ConvertConfig) -> None:
 
     output_dir = epath.Path(config.output_dir)
     if not is_remote(config.output_dir):
-        output_dir = output_dir.expanduser().resolve()
+        # Through links: nothing can be renamed onto one. (epath's own `resolve` leaves them.)
+        output_dir = epath.Path(os.path.realpath(output_dir.expanduser()))
     settings = config.settings()
     clear_leftovers(output_dir)
     check_destination(output_dir, config.overwrite)

@@ -41,6 +41,8 @@ def _state(directory: Path) -> dict[str, tuple[int, bytes]]:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"output_dir": ""}, "an empty --output_dir"),
+        ({"source": ""}, "an empty --source"),
         ({"test_fraction": 0.0}, "--test_fraction=0.0"),
         ({"test_fraction": 1.0}, "--test_fraction=1.0"),
         ({"validation_fraction": -0.1}, "--validation_fraction=-0.1"),
@@ -178,11 +180,16 @@ def test_other_images_under_the_same_names_are_another_set(
     happened(caught.value)
 
 
-def test_a_damaged_set_is_not_called_identical(image_folder: Path, note_fault: Callable):
-    happened = note_fault("damaged set", "output: the same set, a shard of it cut")
+@pytest.mark.parametrize("damage", ["cut", "flipped bit"])
+def test_a_damaged_set_is_not_called_identical(
+    damage: str, image_folder: Path, note_fault: Callable
+):
+    happened = note_fault("damaged set", f"output: the same set, a shard of it with a {damage}")
     main(_config(image_folder))
     shard = next((image_folder.parent / "set").glob("*train*"))
-    shard.write_bytes(shard.read_bytes()[:50])
+    data = bytearray(shard.read_bytes())
+    data[99] ^= 1
+    shard.write_bytes(data[:50] if damage == "cut" else data)
     with pytest.raises(InputError) as caught:
         main(_config(image_folder))
     happened(caught.value)
@@ -210,6 +217,41 @@ def test_a_failed_overwrite_keeps_the_old_set(image_folder: Path, note_fault: Ca
     happened(f"refused; the old set is {'as it was' if kept else 'another'}")
     assert kept
     assert sorted(os.listdir(image_folder.parent)) == ["set", "shapes"]
+
+
+@pytest.mark.parametrize("there", ["a set", "an empty folder", "nothing"])
+def test_a_link_stays_and_the_set_is_where_it_leads(
+    there: str, image_folder: Path, note_fault: Callable
+):
+    happened = note_fault("bad input", f"output: a link to {there}")
+    (image_folder.parent / "disk").mkdir()
+    place, link = image_folder.parent / "disk" / "v1", image_folder.parent / "set"
+    link.symlink_to(place)
+    if there == "a set":
+        main(_config(image_folder, seed=1))
+    elif there == "an empty folder":
+        place.mkdir()
+    main(_config(image_folder, overwrite=there == "a set"))
+    happened(f"seed {load_manifest(place).settings['seed']} in its place; links to it stay")
+    assert link.is_symlink() and load_manifest(place).settings["seed"] == 0
+    assert os.listdir(place.parent) == ["v1"]
+    assert sorted(os.listdir(link.parent)) == ["disk", "set", image_folder.name]
+
+
+def test_directories_that_cannot_be_replaced_are_refused(
+    image_folder: Path, monkeypatch: pytest.MonkeyPatch, note_fault: Callable
+):
+    happened = note_fault("bad input", "output: a mount point")
+    (image_folder.parent / "set").mkdir()
+    monkeypatch.setattr(os.path, "ismount", lambda path: str(path).endswith("set"))
+    with pytest.raises(InputError, match="is a mount point") as caught:
+        main(_config(image_folder))
+    happened(caught.value)
+    happened = note_fault("bad input", "output: the current directory")
+    monkeypatch.chdir(image_folder.parent / "set")
+    with pytest.raises(InputError, match="is the current directory") as caught:
+        main(ConvertConfig(source=str(image_folder), output_dir="."))
+    happened(caught.value)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
