@@ -76,7 +76,11 @@ convert_and_train() {
   say "converting '$source' to shards in '$data'"
   "$python" -m pipelines.make_tfrecords --source="$source" --output_dir="$data" || {
     local status=$?
-    [[ ! -d $data ]] || say "if '$data' is out of date, remove it and run this again"
+    if ((status == 1)); then
+      say "flags that this asks for belong to the conversion; with them run" \
+        "'$python' -m pipelines.make_tfrecords --source='$source' --output_dir='$data' FLAGS," \
+        "then '$python' -m trainer.main --data_dir='$data'"
+    fi
     exit "$status"
   }
   say "training StridedNet"

@@ -21,7 +21,7 @@ LABELS_NAME = "label.labels.txt"  # where TensorFlow Datasets keeps the names of
 # 'raw': the pixels, uint8, row by row, of the shape that the manifest gives.
 ENCODINGS = ("jpeg", "raw")
 
-_MAKE_ONE = "make one with `python -m pipelines.make_tfrecords --output_dir={}`."
+_MAKE_ONE = "make one with `python -m pipelines.make_tfrecords --source=... --output_dir={}`."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +151,7 @@ def check_shards(data_dir: str | os.PathLike[str], manifest: Manifest) -> None:
     for split in manifest.splits.values():
         for shard in split.shards:
             path = epath.Path(data_dir, shard.name)
-            received = f"{_num_bytes(path)} bytes" if path.is_file() else "no such file"
+            received = _size(path)
             if received != f"{shard.num_bytes} bytes":
                 raise InputError(
                     f"received the shard {str(path)!r} with {received}, expected "
@@ -169,9 +169,14 @@ def check_shards(data_dir: str | os.PathLike[str], manifest: Manifest) -> None:
             )
 
 
-def _num_bytes(path: epath.Path) -> int:
-    with path.open("rb") as stream:  # `path.stat` would fail where the owner has no name
-        return stream.seek(0, os.SEEK_END)
+def _size(path: epath.Path) -> str:
+    if not path.is_file():
+        return "no such file"
+    try:
+        with path.open("rb") as stream:  # `path.stat` would fail where the owner has no name
+            return f"{stream.seek(0, os.SEEK_END)} bytes"
+    except OSError as error:
+        return f"bytes that cannot be read ({error.strerror or error})"
 
 
 def _parse(path: epath.Path, document: Any) -> Manifest:
@@ -181,7 +186,7 @@ def _parse(path: epath.Path, document: Any) -> Manifest:
         raise InputError(
             f"received {str(path)!r} with schema version {version!r}, expected {SCHEMA_VERSION}; "
             + ("update this program, or " if newer else "")
-            + f"remove this set and {_MAKE_ONE.format(path.parent)}"
+            + f"remove {str(path.parent)!r} and {_MAKE_ONE.format(path.parent)}"
         )
     checksum = document.pop("checksum", None)
     try:
@@ -242,5 +247,6 @@ def _sha256_of(document: dict[str, Any]) -> str:
 def _damaged(path: epath.Path, problem: str) -> InputError:
     return InputError(
         f"received {str(path)!r}, which {problem}, expected a manifest as make_tfrecords writes "
-        f"it; copy the set again, or remove it and {_MAKE_ONE.format(path.parent)}"
+        f"it; copy the set again, or remove {str(path.parent)!r} and "
+        f"{_MAKE_ONE.format(path.parent)}"
     )

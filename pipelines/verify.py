@@ -8,6 +8,8 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
+from etils import epath
+
 from pipelines.command_line import option, run
 from pipelines.errors import InputError
 from pipelines.output_file import check_output_file, write_output_file
@@ -29,6 +31,11 @@ def main(config: VerifyConfig) -> None:
     """Verifies one set and prints what was found."""
     if config.json:
         check_output_file("--json", config.json, config.data_dir)
+    if not epath.Path(config.data_dir).expanduser().is_dir():
+        raise InputError(
+            f"received --data_dir={config.data_dir}, where there is no directory, expected a set "
+            "of shards; see to the path."
+        )
     found = verify(config.data_dir)
     if found.problems:
         print(_table(found.problems), flush=True)

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import io
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 
@@ -158,7 +159,9 @@ def _open(data: bytes) -> Iterator[Image.Image]:
     except Unfit:
         raise
     except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
-        raise Unfit(f"damaged image: {error or type(error).__name__}") from error
+        # Without Pillow's count of bytes, so that the same damage has the same name.
+        problem = re.sub(r" \(\d+ bytes not processed\)", "", str(error))
+        raise Unfit(f"damaged image: {problem or type(error).__name__}") from error
 
 
 def _reason_to_normalise(picture: Image.Image, data: bytes) -> str:

@@ -7,6 +7,7 @@ import functools
 import math
 import os
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -212,11 +213,11 @@ def _run_epochs(
 
 @contextlib.contextmanager
 def _damage_named(data_dir: str) -> Iterator[None]:
-    """Says which data are damaged; TensorFlow names an offset only, and first its own node."""
+    """Says which data are damaged; TensorFlow names an offset only, between its own nodes."""
     try:
         yield
     except tf.errors.DataLossError as error:
-        problem = re.sub(r"^\{\{.*?\}\} ", "", error.message.splitlines()[0])
+        problem = re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", error.message.splitlines()[0])
         raise InputError(
             f"received a damaged record from {data_dir} ({problem}), expected shards as they were "
             f"written; see `python -m pipelines.verify --data_dir={data_dir}`, and copy the set "
@@ -298,4 +299,4 @@ def _print_foot(report: Report, run_dir: Path) -> None:
     print(f"\n{report.text}\n")
     print(f"model        {run_dir / MODEL_NAME}")
     print(f"curves       {run_dir / PLOT_NAME}")
-    print(f"TensorBoard  tensorboard --logdir {run_dir.parent}", flush=True)
+    print(f"TensorBoard  tensorboard --logdir {shlex.quote(str(run_dir.parent))}", flush=True)

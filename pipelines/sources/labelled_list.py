@@ -65,6 +65,11 @@ def count_listed(listed: ListFile) -> dict[str, dict[str, int]]:
         counts.setdefault(line.split, Counter())[line.label] += 1
         if "" in counts and len(counts) > 1:
             fail(f"split {line.split!r} unlike lines before", "a split on every line or on none")
+    if not counts:
+        raise InputError(
+            f"received the list {listed.name!r} without any image, expected a line for each; add "
+            "some, or pass another list."
+        )
     if len(counts) == 1 and "" not in counts:
         raise InputError(
             f"received the list {listed.name!r} with the split {next(iter(counts))!r} on every "

@@ -156,8 +156,9 @@ def _connect(url: str) -> tuple[Any, str]:
             return GfileSystem(), url
         raise InputError(
             f"received {url!r}, which this machine has no means to read ({_first_line(error)}), "
-            "expected an address that fsspec or TensorFlow reads; install the package for it with "
-            "pip, or fetch the files and pass their folder."
+            "expected an address that fsspec or TensorFlow reads; install the package for it "
+            "(`pip install -c constraints.txt -e '.[remote]'` for https://, gs:// and s3://), or "
+            "fetch the files and pass their folder."
         ) from error
 
 

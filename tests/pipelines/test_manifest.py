@@ -1,9 +1,11 @@
 import dataclasses
+import errno
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+from etils import epath
 
 from pipelines.errors import InputError
 from pipelines.manifest import (
@@ -67,7 +69,7 @@ def test_missing_directory_says_how_to_make_one(tmp_path: Path):
     with pytest.raises(InputError) as caught:
         load_manifest(tmp_path / "nowhere")
     assert "does not exist" in str(caught.value)
-    assert f"make_tfrecords --output_dir={tmp_path / 'nowhere'}" in str(caught.value)
+    assert f"make_tfrecords --source=... --output_dir={tmp_path / 'nowhere'}" in str(caught.value)
 
 
 def test_directory_without_manifest_says_how_to_make_one(tmp_path: Path):
@@ -149,6 +151,18 @@ def test_cut_shard_is_named_with_both_sizes(copied_set: Path):
         check_shards(copied_set, manifest)
     for part in (shard.name, "100 bytes", f"expected {shard.num_bytes} bytes"):
         assert part in str(caught.value)
+
+
+def test_a_shard_that_cannot_be_read_is_named(copied_set: Path, monkeypatch: pytest.MonkeyPatch):
+    manifest = load_manifest(copied_set)
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(type(epath.Path(copied_set)), "open", refuse)
+    with pytest.raises(InputError, match="cannot be read .Permission denied") as caught:
+        check_shards(copied_set, manifest)
+    assert manifest.splits["train"].shards[0].name in str(caught.value)
 
 
 def test_labels_of_another_set(copied_set: Path):

@@ -735,11 +735,15 @@ def test_the_command_on_a_damaged_set(pets: Path, tmp_path: Path, note_fault: Ca
 
 
 def test_the_command_without_a_set(tmp_path: Path):
-    flags = (f"--data_dir={tmp_path / 'nowhere'}", f"--json={tmp_path / 'found.json'}")
+    status, output, errors = _run(f"--data_dir={tmp_path / 'nowhere'}")
+    assert (status, output) == (1, "")
+    assert "where there is no directory, expected" in errors and len(errors.splitlines()) == 1
+    (tmp_path / "empty").mkdir()
+    flags = (f"--data_dir={tmp_path / 'empty'}", f"--json={tmp_path / 'found.json'}")
     status, output, errors = _run(*flags)
     assert status == 1
     assert output.splitlines()[1].split()[:2] == [MANIFEST_NAME, "-"]
-    assert "does not exist" in output and "with 1 problem, expected" in errors
+    assert f"without a {MANIFEST_NAME}" in output and "with 1 problem, expected" in errors
     document = json.loads((tmp_path / "found.json").read_text())
     assert (document["name"], document["shards"], len(document["problems"])) == (None, 0, 1)
 
@@ -771,6 +775,8 @@ def test_a_problem_is_one_line(capsys: pytest.CaptureFixture[str], pets: Path):
     with pytest.raises(InputError, match="with 5 problems"):
         main(VerifyConfig(data_dir=str(pets)))
     assert len(capsys.readouterr().out.splitlines()) == 6
+    nowhere = pets / "no\nwhere"
+    nowhere.mkdir()
     with pytest.raises(InputError, match="with 1 problem,"):
-        main(VerifyConfig(data_dir=str(pets / "no\nwhere")))
+        main(VerifyConfig(data_dir=str(nowhere)))
     assert len(capsys.readouterr().out.splitlines()) == 2

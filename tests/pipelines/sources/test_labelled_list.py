@@ -175,6 +175,12 @@ def test_json_lines_that_cannot_be_used(
     assert message in error and "on line 3, expected" in error
 
 
+@pytest.mark.parametrize(("name", "text"), [("list.csv", HEADER), ("list.jsonl", "\n")])
+def test_a_list_of_no_image(name: str, text: str, tmp_path: Path, refusal: Callable):
+    (tmp_path / name).write_text(text)
+    assert f"{name}' without any image" in refusal(tmp_path / name, fault="list: no image")
+
+
 def test_one_split_on_every_line(rows: Rows, tmp_path: Path, refusal: Callable):
     path = _csv(tmp_path / "list.csv", [{**row, "split": "test"} for row in rows])
     assert "split 'test' on every line" in refusal(path, fault="list: one split on every line")
