@@ -3,8 +3,8 @@
 Prints, each measured in a process of its own and the rates alternately, with the import of
 TensorFlow and the start not counted:
 
-- the rate of a conversion, beside the rate at which the same files are merely read and decoded by
-  tf.data on all cores;
+- the rate of a conversion, beside the rate at which tf.data merely reads and decodes the same
+  files, at full size and on all cores;
 - the rate of a verification, beside that of `sha256sum` on the same shards;
 - the peak memory of a conversion of many images, beside that of few.
 

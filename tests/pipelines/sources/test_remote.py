@@ -283,7 +283,7 @@ def test_half_a_file_is_never_taken_for_a_whole_one(
         ("http://127.0.0.1:9/folder/", "Cannot connect to host 127.0.0.1:9"),
         ("https://nowhere.invalid/list.csv", "nowhere.invalid"),
         ("nosuch://bucket/folder", "Protocol not known: nosuch"),
-        ("dropbox://folder", "install the package for it with pip"),
+        ("dropbox://folder", "install the package for it"),
     ],
 )
 def test_what_cannot_be_reached(url: str, message: str, download_dir: str, refusal: Callable):
