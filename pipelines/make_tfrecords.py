@@ -60,8 +60,7 @@ def _engine(config: ConvertConfig) -> "Engine | None":
 
 def _summary(manifest: Manifest, output_dir: str) -> str:
     splits = manifest.splits
-    shards = [shard for split in splits.values() for shard in split.shards]
-    megabytes = sum(shard.num_bytes for shard in shards) / 1e6
+    megabytes = sum(shard.num_bytes for shard in manifest.shards) / 1e6
     counts = [split.class_counts for split in splits.values()]
     rows = [
         ("", *splits),
@@ -78,7 +77,7 @@ def _summary(manifest: Manifest, output_dir: str) -> str:
     }
     for word, reasons in extras.items():
         lines += [f"{word}: {count} x {reason}" for reason, count in reasons.items()]
-    head = f"{manifest.name} in {output_dir}: {len(shards)} shards, {megabytes:.1f} MB"
+    head = f"{manifest.name} in {output_dir}: {len(manifest.shards)} shards, {megabytes:.1f} MB"
     return "\n".join([head, *lines, *_duplicate_lines(manifest)])
 
 

@@ -90,6 +90,16 @@ class Manifest:
     metadata: dict[str, str]
 
     @property
+    def shards(self) -> tuple[Shard, ...]:
+        """The shards of all splits, split by split."""
+        return tuple(shard for split in self.splits.values() for shard in split.shards)
+
+    @property
+    def file_names(self) -> frozenset[str]:
+        """The names of all files of the set."""
+        return frozenset({MANIFEST_NAME, *self.metadata, *(shard.name for shard in self.shards)})
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 over the class names and the shards' hashes: names the data, not the place."""
         shards = {name: [shard.sha256 for shard in s.shards] for name, s in self.splits.items()}
@@ -148,16 +158,15 @@ def check_shards(data_dir: str | os.PathLike[str], manifest: Manifest) -> None:
     Raises:
         InputError: naming the first shard that is missing or of another size.
     """
-    for split in manifest.splits.values():
-        for shard in split.shards:
-            path = epath.Path(data_dir, shard.name)
-            received = _size(path)
-            if received != f"{shard.num_bytes} bytes":
-                raise InputError(
-                    f"received the shard {str(path)!r} with {received}, expected "
-                    f"{shard.num_bytes} bytes as its manifest says; copy the set again, or make it "
-                    "again from its source with the same flags and --overwrite."
-                )
+    for shard in manifest.shards:
+        path = epath.Path(data_dir, shard.name)
+        received = _size(path)
+        if received != f"{shard.num_bytes} bytes":
+            raise InputError(
+                f"received the shard {str(path)!r} with {received}, expected {shard.num_bytes} "
+                "bytes as its manifest says; copy the set again, or make it again from its source "
+                "with the same flags and --overwrite."
+            )
     labels = epath.Path(data_dir, LABELS_NAME)
     if labels.is_file():
         names = tuple(labels.read_text(encoding="utf-8").splitlines())

@@ -64,7 +64,8 @@ def verify(data_dir: str | os.PathLike[str], progress: bool = True) -> Verificat
         *_repeated_names(directory, found),
         *_problems_of_other_files(directory, manifest),
     ]
-    ranks = {name: rank for rank, name in enumerate([MANIFEST_NAME, *_shard_names(manifest)])}
+    in_order = [MANIFEST_NAME, *(shard.name for shard in manifest.shards)]
+    ranks = {name: rank for rank, name in enumerate(in_order)}
     return Verification(
         manifest,
         num_shards=len(found),
@@ -75,16 +76,12 @@ def verify(data_dir: str | os.PathLike[str], progress: bool = True) -> Verificat
     )
 
 
-def _shard_names(manifest: Manifest) -> list[str]:
-    return [shard.name for split in manifest.splits.values() for shard in split.shards]
-
-
 def _place(problem: Problem) -> int:
     return -1 if problem.record is None else problem.record
 
 
 def _examine_shards(directory: epath.Path, manifest: Manifest, progress: bool) -> list[FoundShard]:
-    shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    shards = manifest.shards
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(lambda shard: examine_shard(directory, shard, manifest), shards)
         if progress:
@@ -162,7 +159,6 @@ def _problems_of_other_files(directory: epath.Path, manifest: Manifest) -> Itera
             if received != sha256:
                 problem = f"it is not as it was written: SHA-256 {received}, expected {sha256}"
                 yield Problem(name, None, problem)
-    known = {MANIFEST_NAME, *_shard_names(manifest), *manifest.metadata}
     for name in sorted(path.name for path in directory.iterdir()):
-        if name not in known:
+        if name not in manifest.file_names:
             yield Problem(name, None, f"it is not of this set: {MANIFEST_NAME} does not name it")

@@ -50,7 +50,7 @@ def describe(
 ) -> dict[str, Any]:
     """The document that `inspect` shows and writes, but for the parts that are asked for."""
     splits = manifest.splits
-    shards = [shard for split in splits.values() for shard in split.shards]
+    shards = manifest.shards
     return {
         "name": manifest.name,
         "data_dir": os.fspath(data_dir),

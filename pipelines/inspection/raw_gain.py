@@ -58,7 +58,7 @@ def measure_raw_gain(
         decode = _seconds_to_read(encoded, decode_and_resize, image_size) / len(examples)
         read = _seconds_to_read(raw, pixels_to_image, image_size) / len(examples)
     num_examples = sum(split.num_examples for split in manifest.splits.values())
-    num_bytes = sum(shard.num_bytes for split in manifest.splits.values() for shard in split.shards)
+    num_bytes = sum(shard.num_bytes for shard in manifest.shards)
     return {
         "sample_images": len(examples),
         "image_size": image_size,
