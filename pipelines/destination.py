@@ -36,9 +36,7 @@ def check_destination(output_dir: os.PathLike[str], overwrite: bool) -> None:
             f"finished set of shards, expected a new, empty or finished one; {what_to_do}"
         )
     if overwrite:
-        manifest = load_manifest(output_dir)
-        shards = [shard.name for split in manifest.splits.values() for shard in split.shards]
-        known = {MANIFEST_NAME, *manifest.metadata, *shards}
+        known = load_manifest(output_dir).file_names
         others = sorted(entry.name for entry in path.iterdir() if entry.name not in known)
         if others:
             raise InputError(
@@ -67,13 +65,13 @@ def find_identical(
             f"({difference}), expected a new directory or the same set; choose another "
             "--output_dir, or pass --overwrite to replace it."
         )
-    problems = verify(output_dir).problems
-    if problems:
-        raise InputError(
-            f"received the output directory {os.fspath(output_dir)!r}, which holds this very set "
-            f"but damaged ({problems[0].file}: {problems[0].problem}), expected it as it was "
-            "written; pass --overwrite to make it again."
-        )
+    for problem in verify(output_dir).problems:
+        if problem.file in manifest.file_names:  # what else lies there does no harm
+            raise InputError(
+                f"received the output directory {os.fspath(output_dir)!r}, which holds this very "
+                f"set but damaged ({problem.file}: {problem.problem}), expected it as it was "
+                "written; pass --overwrite to make it again."
+            )
     return manifest
 
 

@@ -180,6 +180,17 @@ def test_other_images_under_the_same_names_are_another_set(
     happened(caught.value)
 
 
+def test_a_file_beside_the_shards_is_no_damage(image_folder: Path, note_fault: Callable, capsys):
+    happened = note_fault("bad input", "output: the same set, and a .DS_Store in it")
+    main(_config(image_folder))
+    (image_folder.parent / "set" / ".DS_Store").write_text("")
+    capsys.readouterr()
+    main(_config(image_folder))
+    told = capsys.readouterr().out
+    happened("".join(told.partition("already")[1:]).splitlines()[0])
+    assert "already holds this very set" in told
+
+
 @pytest.mark.parametrize("damage", ["cut", "flipped bit"])
 def test_a_damaged_set_is_not_called_identical(
     damage: str, image_folder: Path, note_fault: Callable
