@@ -213,7 +213,8 @@ def _check_with_tensorflow(data: bytes, header: Header) -> None:
             picture.load()  # says better what is wrong
         raise Unfit("TensorFlow cannot decode it, though Pillow can") from error
     if shape != header.decoded_shape:
-        raise Unfit(f"TensorFlow decodes it to {shape}, Pillow to {header.decoded_shape}")
+        width, height = header.size
+        raise Unfit(f"TensorFlow decodes it to another size than the header's {width} x {height}")
 
 
 def _decode_together(

@@ -238,7 +238,7 @@ def test_a_header_that_lies_about_the_size_is_rejected():
     assert isinstance(header, vet.Header)
     wrong = dataclasses.replace(header, size=(32, 30))
     (verdict,) = vet.vet([GOOD], [wrong])
-    assert verdict.rejected == "TensorFlow decodes it to (4, 5, 3), Pillow to (4, 4, 3)"
+    assert verdict.rejected == "TensorFlow decodes it to another size than the header's 32 x 30"
 
 
 JPEG_KINDS: list[dict[str, object]] = [
