@@ -3,6 +3,8 @@
 import os
 import signal
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -45,39 +47,62 @@ HALTS = {
 }
 
 
-def _write_both(forks, base, pair: Pair, **halt) -> tuple[str, str]:
-    """The statuses with which they ended, and what is there then."""
+class End(NamedTuple):
+    """What came of two writers.
+
+    Attributes:
+        statuses: With which they ended, in ascending order.
+        lines: How many they printed as errors, likewise.
+        state: Of the set, as `Forks.state` tells it.
+        there: What is in the folder of the set.
+    """
+
+    statuses: list[int]
+    lines: list[int]
+    state: str
+    there: list[str]
+
+
+def _write_both(forks, base: Path, pair: Pair, **halt) -> End:
+    """Has both write, the first of them halting where `halt` says."""
     if pair.earlier:
         forks.put(0, base / "set")
     outcomes = forks.run_together(
         forks.job(base / "set", *pair.first, **halt), forks.job(base / "set", *pair.second)
     )
     statuses = sorted(outcome.status for outcome in outcomes)
-    assert statuses in ([0, 0], [0, 1]) and sum(statuses) <= pair.may_fail
-    for outcome in outcomes:
-        assert len(outcome.errors.splitlines()) == outcome.status
-    assert forks.state(base / "set") in pair.wanted
-    assert os.listdir(base) == ["set"]
-    return f"status {statuses[0]} and {statuses[1]}"
+    lines = sorted(len(outcome.errors.splitlines()) for outcome in outcomes)
+    return End(statuses, lines, forks.state(base / "set"), os.listdir(base))
+
+
+def _told(ends: Sequence[End]) -> str:
+    counts = Counter("status {} and {}, {}".format(*end.statuses, end.state) for end in ends)
+    return "; ".join(f"{count} x {what}" for what, count in sorted(counts.items()))
 
 
 @pytest.mark.parametrize("case", PAIRS)
-def test_at_once(case, forks, tmp_path, note_fault, tell):
+def test_at_once(case, forks, tmp_path, note_fault):
     happened = note_fault("interruption", f"two writers {case}")
-    ends = Counter(_write_both(forks, tmp_path / f"{n}", PAIRS[case]) for n in range(REPEATS))
-    happened(f"{tell(ends)}; one whole set, nothing left")
+    pair = PAIRS[case]
+    ends = [_write_both(forks, tmp_path / f"{n}", pair) for n in range(REPEATS)]
+    happened(_told(ends))
+    for end in ends:
+        assert end.statuses in ([0, 0], [0, pair.may_fail]) and end.lines == end.statuses
+        assert end.state in pair.wanted and end.there == ["set"]
 
 
 @pytest.mark.parametrize("case", PAIRS)
-def test_one_halts_while_the_other_works(case, forks, tmp_path, note_fault, tell):
+def test_one_halts_while_the_other_works(case, forks, tmp_path, note_fault):
     happened = note_fault("interruption", f"two writers {case}; one halts")
-    ends = Counter(
-        _write_both(
-            forks, tmp_path / f"{n}", PAIRS[case], signal=signal.SIGSTOP, at=at, until=until
-        )
+    pair = PAIRS[case]
+    ends = [
+        _write_both(forks, tmp_path / f"{n}", pair, signal=signal.SIGSTOP, at=at, until=until)
         for n, (at, until) in enumerate(HALTS.items())
-    )
-    happened(f"{tell(ends)}; one whole set, nothing left")
+    ]
+    happened(_told(ends))
+    for end in ends:
+        assert end.statuses in ([0, 0], [0, pair.may_fail]) and end.lines == end.statuses
+        assert end.state in pair.wanted and end.there == ["set"]
 
 
 def test_the_slower_one_is_told_that_there_is_a_set(forks, tmp_path, note_fault):
