@@ -159,6 +159,7 @@ def _problems_of_other_files(directory: epath.Path, manifest: Manifest) -> Itera
             if received != sha256:
                 problem = f"it is not as it was written: SHA-256 {received}, expected {sha256}"
                 yield Problem(name, None, problem)
+    known = manifest.file_names
     for name in sorted(path.name for path in directory.iterdir()):
-        if name not in manifest.file_names:
+        if name not in known:
             yield Problem(name, None, f"it is not of this set: {MANIFEST_NAME} does not name it")
