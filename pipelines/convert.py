@@ -77,7 +77,8 @@ def convert(
             )
             for split, indices in parts.items()
         }
-        return _describe(stage, source, settings, inventory, splits, groups)
+        manifest = _describe(source, settings, inventory, splits, groups)
+        return _write_beside_shards(stage, manifest)
 
 
 def _take_inventory(
@@ -144,18 +145,15 @@ def _divide(
 
 
 def _describe(
-    stage: os.PathLike[str],
     source: Source,
     settings: Settings,
     inventory: "Inventory",
     splits: dict[str, Split],
     groups: list[tuple[int, ...]],
 ) -> Manifest:
-    from pipelines.shards import write_tfds_metadata
-
     size = settings.image_size if settings.encoding == "raw" else None
     named = (sorted(inventory.file_names[index] for index in group) for group in groups)
-    manifest = Manifest(
+    return Manifest(
         schema_version=SCHEMA_VERSION,
         name=source.dataset_name,
         class_names=source.class_names,
@@ -177,6 +175,12 @@ def _describe(
         duplicates=tuple(sorted(tuple(names) for names in named)),
         metadata={},
     )
+
+
+def _write_beside_shards(stage: os.PathLike[str], manifest: Manifest) -> Manifest:
+    """Writes what else a set has, its manifest last, which then names it all."""
+    from pipelines.shards import write_tfds_metadata
+
     manifest = dataclasses.replace(manifest, metadata=write_tfds_metadata(stage, manifest))
     write_manifest(stage, manifest)
     return manifest
