@@ -11,6 +11,7 @@ from pipelines.errors import InputError
 from pipelines.manifest import SCHEMA_VERSION, Manifest, Shard, Split, write_manifest
 from pipelines.progress import progress
 from pipelines.quiet_tensorflow import import_tensorflow
+from pipelines.record_index import RecordIndex, make_indices, write_index
 from pipelines.settings import Settings
 from pipelines.sources import Source
 from pipelines.split import check_class_counts, split_images
@@ -78,7 +79,8 @@ def convert(
             for split, indices in parts.items()
         }
         manifest = _describe(source, settings, inventory, splits, groups)
-        return _write_beside_shards(stage, manifest)
+        indices = make_indices(plan, inventory.record_bytes, inventory.labels)
+        return _write_beside_shards(stage, manifest, indices)
 
 
 def _take_inventory(
@@ -177,11 +179,14 @@ def _describe(
     )
 
 
-def _write_beside_shards(stage: os.PathLike[str], manifest: Manifest) -> Manifest:
+def _write_beside_shards(
+    stage: os.PathLike[str], manifest: Manifest, indices: dict[str, RecordIndex]
+) -> Manifest:
     """Writes what else a set has, its manifest last, which then names it all."""
     from pipelines.shards import write_tfds_metadata
 
-    manifest = dataclasses.replace(manifest, metadata=write_tfds_metadata(stage, manifest))
+    metadata = write_tfds_metadata(stage, manifest) | write_index(stage, indices)
+    manifest = dataclasses.replace(manifest, metadata=metadata)
     write_manifest(stage, manifest)
     return manifest
 

@@ -14,7 +14,7 @@ from etils import epath
 
 from pipelines.errors import InputError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MANIFEST_NAME = "manifest.json"
 LABELS_NAME = "label.labels.txt"  # where TensorFlow Datasets keeps the names of the feature 'label'
 # 'jpeg': encoded bytes, JPEG for most sets (PNG passes, and decodes the same way).
@@ -72,7 +72,8 @@ class Manifest:
         remarks: What else was found in accepted images, as a format that is not their name's ->
             how many.
         duplicates: Groups of near-identical images, by name, that `--group_duplicates` found.
-        metadata: Name of each file that TensorFlow Datasets wants -> its SHA-256.
+        metadata: Name of each file beside the shards, those that TensorFlow Datasets wants and the
+            index of the records -> its SHA-256.
     """
 
     schema_version: int

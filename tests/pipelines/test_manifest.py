@@ -103,6 +103,13 @@ def test_other_schema_version(manifest: Manifest, tmp_path: Path):
         load_manifest(_edited(manifest, tmp_path, schema_version=newer))
 
 
+@pytest.mark.parametrize("earlier", [1, 2])  # without an index of the records
+def test_an_earlier_schema_is_to_be_made_again(earlier: int, manifest: Manifest, tmp_path: Path):
+    with pytest.raises(InputError) as caught:
+        load_manifest(_edited(manifest, tmp_path, schema_version=earlier))
+    assert f"version {earlier}, expected {SCHEMA_VERSION}; remove '{tmp_path}'" in str(caught.value)
+
+
 def test_a_changed_entry_does_not_agree_with_the_checksum(manifest: Manifest, tmp_path: Path):
     with pytest.raises(InputError, match="does not agree with its own checksum"):
         load_manifest(_edited(manifest, tmp_path, normalised={"GIF file": 2}))

@@ -13,6 +13,7 @@ from pipelines.convert import convert
 from pipelines.destination import find_identical
 from pipelines.errors import InputError
 from pipelines.manifest import MANIFEST_NAME
+from pipelines.record_index import INDEX_NAME, load_index
 from pipelines.settings import Settings
 from pipelines.sources import open_source
 from pipelines.verification import verify
@@ -58,6 +59,14 @@ def test_damage_is_found_there(image_folder: Path, output_dir: epath.Path):
     (output_dir / name).write_bytes(bytes(data))
     (problem,) = verify(output_dir, progress=False).problems
     assert (problem.file, problem.record) == (name, 0)
+
+
+def test_the_index_is_read_there(image_folder: Path, output_dir: epath.Path):
+    manifest = convert(open_source(str(image_folder)), Settings(shards=2), output_dir)
+    assert len(load_index(output_dir, manifest, "train").offsets) == 18
+    (output_dir / INDEX_NAME).unlink()
+    with pytest.raises(InputError, match="'gs://bucket/set/index.npz', which is missing"):
+        load_index(output_dir, manifest, "train")
 
 
 def test_the_manifest_comes_last(

@@ -17,7 +17,9 @@ from pipelines.manifest import (
     load_manifest,
     write_manifest,
 )
+from pipelines.record_index import make_indices, write_index
 from pipelines.records import FRAME_BYTES, frame_record
+from pipelines.shards import PlannedShard
 from pipelines.verification import verify
 
 CLASS_NAMES = ("cats", "dogs", "owls")
@@ -51,6 +53,17 @@ def write_shard(directory: Path, name: str, records: Sequence[bytes]) -> Shard:
     return Shard(name, len(records), len(contents), hashlib.sha256(contents).hexdigest())
 
 
+def write_index_of(directory: Path) -> dict[str, str]:
+    names = (("train", TRAIN_0), ("train", TRAIN_1), ("test", TEST))
+    numbers = np.arange(len(names) * RECORDS_PER_SHARD)
+    plan = [
+        PlannedShard(split, name, tuple(of_shard))
+        for (split, name), of_shard in zip(names, np.split(numbers, len(names)), strict=True)
+    ]
+    sizes = [FRAME_BYTES + len(make_record(number)) for number in numbers]
+    return write_index(directory, make_indices(plan, sizes, numbers % len(CLASS_NAMES)))
+
+
 def write_set(directory: Path, **changes: object) -> Path:
     directory.mkdir()
     shards = [
@@ -59,6 +72,7 @@ def write_set(directory: Path, **changes: object) -> Path:
     ]
     for name, data in METADATA.items():
         (directory / name).write_bytes(data)
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in METADATA.items()}
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         name="pets",
@@ -75,7 +89,7 @@ def write_set(directory: Path, **changes: object) -> Path:
         normalised={},
         remarks={},
         duplicates=(),
-        metadata={name: hashlib.sha256(data).hexdigest() for name, data in METADATA.items()},
+        metadata=hashes | write_index_of(directory),
     )
     write_manifest(directory, dataclasses.replace(manifest, **changes))
     return directory

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.manifest import MANIFEST_NAME
+from pipelines.record_index import INDEX_NAME
 from tests.pipelines.verification.pets import METADATA, TEST, TRAIN_0, TRAIN_1, found_in
 
 
@@ -43,7 +44,8 @@ def _num_silent(directory: Path, seed: int, note_fault: Callable) -> int:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_no_random_damage_is_silent(pets: Path, seed: int, note_fault: Callable):
-    assert {MANIFEST_NAME, TRAIN_0, TRAIN_1, TEST, *METADATA} == set(os.listdir(pets))
+    files = {MANIFEST_NAME, INDEX_NAME, TRAIN_0, TRAIN_1, TEST, *METADATA}
+    assert files == set(os.listdir(pets))
     assert _num_silent(pets, seed, note_fault) == 0
     assert found_in(pets) == []
 

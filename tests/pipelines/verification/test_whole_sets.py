@@ -9,6 +9,7 @@ from etils import epath
 from pipelines.example import FEATURES
 from pipelines.features import FEATURE_KINDS
 from pipelines.manifest import MANIFEST_NAME, load_manifest
+from pipelines.record_index import load_index
 from pipelines.records import HEADER_BYTES
 from pipelines.verification import verify
 from tests.pipelines.verification.pets import (
@@ -31,6 +32,8 @@ def test_a_good_set_passes(pets: Path):
     assert (found.num_shards, found.num_records) == (3, 18)
     assert found.num_bytes == sum(path.stat().st_size for path in pets.glob("*.tfrecord*"))
     assert found.manifest == load_manifest(pets)
+    indices = [load_index(pets, found.manifest, split) for split in ("train", "test")]
+    assert [len(index.offsets) for index in indices] == [12, 6]
 
 
 def test_what_the_conversion_writes_passes(data_dir: Path):
