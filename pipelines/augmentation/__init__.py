@@ -1,0 +1,1 @@
+"""Random changes of training images and labels, as pure functions of uniform draws."""
