@@ -27,6 +27,7 @@ setup(
         "numpy>=2.0",
         "pillow>=11.0",
         "protobuf>=6.31",
+        "psutil>=6.0",
         "scikit-learn>=1.5",
         "scipy>=1.13",
         "tensorboard>=2.19",  # TensorFlow no longer brings it

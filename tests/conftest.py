@@ -23,11 +23,11 @@ def tiny_jpeg(seed: int, mode: str = "RGB") -> bytes:
     return stream.getvalue()
 
 
-def write_image_folder(base: Path) -> Path:
+def write_image_folder(base: Path, images_per_class: int = TINY_IMAGES_PER_CLASS) -> Path:
     folder = base / "shapes"
     for label, class_name in enumerate(TINY_CLASSES):
         (folder / class_name).mkdir(parents=True)
-        for number in range(TINY_IMAGES_PER_CLASS):
+        for number in range(images_per_class):
             data = tiny_jpeg(100 * label + number)
             (folder / class_name / f"image_{number:04}.jpg").write_bytes(data)
     return folder
@@ -46,13 +46,23 @@ def image_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished set made from such a folder: 18 images for training, 6 for the test."""
-    from pipelines.convert import convert
-    from pipelines.settings import Settings
-    from pipelines.sources import open_source
+def make_finished_set(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes a finished set of 3 classes; takes the images of each, and `Settings` as keywords."""
 
-    base = tmp_path_factory.mktemp("tiny")
-    source = open_source(str(write_image_folder(base)))
-    convert(source, Settings(shards=2), base / "tfrecords")
-    return base / "tfrecords"
+    def make(images_per_class: int = TINY_IMAGES_PER_CLASS, **settings: object) -> Path:
+        from pipelines.convert import convert
+        from pipelines.settings import Settings
+        from pipelines.sources import open_source
+
+        base = tmp_path_factory.mktemp("tiny")
+        source = open_source(str(write_image_folder(base, images_per_class)))
+        convert(source, Settings(**settings), base / "tfrecords")
+        return base / "tfrecords"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def data_dir(make_finished_set: Callable[..., Path]) -> Path:
+    """A finished set: 18 images for training, 6 for the test."""
+    return make_finished_set(shards=2)

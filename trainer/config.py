@@ -6,26 +6,22 @@ from pathlib import Path
 
 from pipelines.command_line import option
 from pipelines.errors import InputError
+from trainer.input_config import DATA, InputConfig, check_at_least, check_share
 
 CONFIG_NAME = "config.json"
 
-DATA, MODEL, OPTIMISATION = "Data", "Model", "Optimisation"
+MODEL, OPTIMISATION = "Model", "Optimisation"
 HARDWARE, OUTPUT = "Hardware and speed", "Output"
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(InputConfig):
     """Every choice of a training run; the defaults are the default recipe.
 
     Raises:
         InputError: when made with a value that cannot be, or with values that contradict.
     """
 
-    data_dir: str = option(
-        "data/tfrecords",
-        "Directory of shards that pipelines.make_tfrecords wrote.",
-        group=DATA,
-    )
     verify_data: bool = option(
         False,
         "Read all shards before the start and compare their hashes; without it, whether each is "
@@ -34,32 +30,6 @@ class TrainConfig:
     )
     classes: tuple[str, ...] = option(
         (), "If given, the class names that the data must have.", group=DATA
-    )
-    augmentation: str = option(
-        "tutorial",
-        "Random rotation, shift, shear, zoom and flip in the tutorial's ranges, or none.",
-        group=DATA,
-        choices=("tutorial", "none"),
-    )
-    unwarped_fraction: float = option(
-        0.2,
-        "Share of the epochs, the last ones, in which images are only mirrored: the weights settle "
-        "on images as evaluation shows them.",
-        group=DATA,
-    )
-    shuffle_buffer: int = option(
-        16384,
-        "Decoded images among which the next training example is drawn; 27 kB each at 96x96.",
-        group=DATA,
-    )
-    cache: str = option(
-        "memory",
-        "Where decoded images stay after the first epoch; none decodes again each epoch.",
-        group=DATA,
-        choices=("memory", "none"),
-    )
-    image_size: int = option(
-        96, "Height and width in pixels to which images are stretched.", group=MODEL
     )
     l2: float = option(0.0, "L2 penalty on the convolutions' kernels.", group=MODEL)
     batch_norm_momentum: float = option(
@@ -72,9 +42,6 @@ class TrainConfig:
         group=MODEL,
     )
     epochs: int = option(14, "Passes over the training split.", group=OPTIMISATION)
-    batch_size: int = option(
-        32, "Examples in a step, over all replicas together.", group=OPTIMISATION
-    )
     learning_rate: float = option(2e-3, "Adam's peak learning rate.", group=OPTIMISATION)
     schedule: str = option(
         "cosine",
@@ -97,8 +64,12 @@ class TrainConfig:
     label_smoothing: float = option(
         0.0, "Share of the target spread evenly over all classes, in [0, 1).", group=OPTIMISATION
     )
-    seed: int = option(
-        0, "Seed of the weights, the order, the augmentation and dropout.", group=OPTIMISATION
+    class_weights: str = option(
+        "none",
+        "balanced: in the loss, examples of a class with few count more, examples / (classes * "
+        "examples of the class), so that all classes count equally.",
+        group=OPTIMISATION,
+        choices=("none", "balanced"),
     )
     strategy: str = option(
         "default",
@@ -118,9 +89,6 @@ class TrainConfig:
         group=HARDWARE,
         choices=("auto", "float32", "mixed_float16", "mixed_bfloat16"),
     )
-    input_threads: int | None = option(
-        None, "Parallel calls of each input stage; one a core unless given.", group=HARDWARE
-    )
     run_dir: str | None = option(
         None,
         "Directory for logs, model and report; runs/DATA-TIME unless given. A directory that "
@@ -129,36 +97,16 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._check_ranges()
         self._check_combinations()
 
     def _check_ranges(self) -> None:
-        at_least = {
-            "image_size": 7,
-            "epochs": 1,
-            "batch_size": 1,
-            "shuffle_buffer": 1,
-            "seed": 0,
-            "virtual_devices": 0,
-            "l2": 0,
-            "input_threads": 1,
-            "decay": 0,
-        }
+        at_least = {"epochs": 1, "virtual_devices": 0, "l2": 0, "decay": 0}
         for name, least in at_least.items():
-            value = getattr(self, name)
-            if value is not None and not value >= least:
-                raise InputError(f"received --{name}={value}, expected at least {least}.")
-        for name in (
-            "batch_norm_momentum",
-            "label_smoothing",
-            "unwarped_fraction",
-            "warmup_fraction",
-        ):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise InputError(f"received --{name}={value}, expected at least 0 and below 1.")
-        if self.seed >= 2**32:
-            raise InputError(f"received --seed={self.seed}, expected less than 2**32.")
+            check_at_least(name, getattr(self, name), least)
+        for name in ("batch_norm_momentum", "label_smoothing", "warmup_fraction"):
+            check_share(name, getattr(self, name))
         if not 0 < self.learning_rate < float("inf"):
             raise InputError(
                 f"received --learning_rate={self.learning_rate}, expected a finite number above 0."
@@ -174,6 +122,11 @@ class TrainConfig:
             raise InputError(
                 f"received --decay={self.decay} with --schedule={self.schedule}, expected "
                 "--schedule=inverse_time; drop one of the two."
+            )
+        if self.oversample and self.class_weights != "none":
+            raise InputError(
+                f"received --oversample with --class_weights={self.class_weights}, which both "
+                "balance the classes, expected one of them; drop the other."
             )
 
     @property

@@ -6,7 +6,7 @@ scaling has to look at every replica. Model and data sets stay plain: `fit` take
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -55,6 +55,9 @@ class Loop:
         global_batch_size: Examples in a step over all replicas.
         label_smoothing: Share of the target spread evenly over the classes, in [0, 1).
         loss_scale: For float16, else None.
+        class_weights: What an example of each class counts in the loss, (classes,); 1 unless given.
+        augment: For data sets that leave the augmentation to the device: from a replica's (images,
+            labels, draws) to (images, labels).
     """
 
     def __init__(
@@ -65,12 +68,16 @@ class Loop:
         global_batch_size: int,
         label_smoothing: float = 0.0,
         loss_scale: LossScale | None = None,
+        class_weights: Sequence[float] | None = None,
+        augment: Callable[..., tuple[tf.Tensor, tf.Tensor]] | None = None,
     ) -> None:
         self.strategy = strategy
         self.model = model
         self.optimizer = optimizer
         self.loss_scale = loss_scale
         self._global_batch_size = global_batch_size
+        self._class_weights = class_weights
+        self._augment = augment or (lambda images, labels: (images, labels))
         self._cross_entropy = keras.losses.CategoricalCrossentropy(
             label_smoothing=label_smoothing, reduction="none"
         )
@@ -83,7 +90,8 @@ class Loop:
         """Takes `steps` steps.
 
         Args:
-            batches: Yields distributed (images, labels); goes on where the last epoch stopped.
+            batches: Yields what one step takes, (images, labels) or (images, labels, draws), a
+                share for each replica; goes on where the last epoch stopped.
             steps: Steps in this epoch.
             on_progress: Called now and then with (steps taken, mean loss, accuracy so far).
         """
@@ -92,10 +100,10 @@ class Loop:
         start = reported = time.perf_counter()
         for step in range(1, steps + 1):
             asked = time.perf_counter()
-            images, labels = next(batches)
+            batch = next(batches)
             got = time.perf_counter()
             waited += got - asked
-            totals = self._train_step(images, labels, totals)
+            totals = self._train_step(batch, totals)
             if got - reported > PROGRESS_SECONDS:
                 reported = got
                 loss, accuracy = totals.numpy() / (step * self._global_batch_size)
@@ -110,11 +118,11 @@ class Loop:
             learning_rate=float(keras.ops.convert_to_numpy(self.optimizer.learning_rate)),
         )
 
-    def predict(self, batches: tf.data.Dataset) -> Predictions:
+    def predict(self, batches: Iterable) -> Predictions:
         """Evaluates every example once.
 
         Args:
-            batches: A distributed data set of (images, labels, weights); weight 0 is padding.
+            batches: (images, labels, weights), a share for each replica; weight 0 is padding.
         """
         self._average_moving_statistics()
         columns = [
@@ -129,8 +137,8 @@ class Loop:
         return all(np.isfinite(weight).all() for weight in self.model.get_weights())
 
     @tf.function
-    def _train_step(self, images: tf.Tensor, labels: tf.Tensor, totals: tf.Tensor) -> tf.Tensor:
-        gradients, sums, finite = self.strategy.run(self._gradients, args=(images, labels))
+    def _train_step(self, batch: tuple, totals: tf.Tensor) -> tf.Tensor:
+        gradients, sums, finite = self.strategy.run(self._gradients, args=batch)
         if self.loss_scale is None:
             self.strategy.run(self._apply, args=(gradients,))
         else:
@@ -145,26 +153,35 @@ class Loop:
             self.loss_scale.update(all_finite)
         return totals + self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
 
-    def _gradients(self, images: tf.Tensor, labels: tf.Tensor) -> tuple:
+    def _gradients(self, *batch: tf.Tensor) -> tuple:
         """One replica's share of the gradients; summed over the replicas they are the batch's."""
         replicas = self.strategy.num_replicas_in_sync
+        images, labels = self._augment(*batch)
         with tf.GradientTape() as tape:
             probabilities = self.model(images, training=True)
-            targets = tf.one_hot(labels, probabilities.shape[-1])
+            # Mixed examples come with a weight for each class, others with the class.
+            mixed = labels.shape.rank == 2
+            targets = labels if mixed else tf.one_hot(labels, probabilities.shape[-1])
             cross_entropy = self._cross_entropy(targets, probabilities)
-            objective = tf.reduce_sum(cross_entropy) / self._global_batch_size
+            counted = self._weighted(cross_entropy, targets)
+            objective = tf.reduce_sum(counted) / self._global_batch_size
             if self.model.losses:
                 objective += tf.add_n(self.model.losses) / replicas
             scale = 1.0 if self.loss_scale is None else self.loss_scale.scale
             scaled = objective * scale
         variables = [variable.value for variable in self.model.trainable_variables]
         gradients = [gradient / scale for gradient in tape.gradient(scaled, variables)]
-        correct = tf.argmax(probabilities, axis=-1) == labels
+        correct = tf.argmax(probabilities, axis=-1) == tf.argmax(targets, axis=-1)
         sums = tf.stack(
             [tf.reduce_sum(cross_entropy), tf.math.count_nonzero(correct, dtype="float32")]
         )
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in gradients])
         return gradients, tf.cast(sums, tf.float64), tf.cast(finite, tf.int32)
+
+    def _weighted(self, cross_entropy: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        if self._class_weights is None:
+            return cross_entropy
+        return cross_entropy * tf.linalg.matvec(targets, tf.constant(self._class_weights))
 
     def _apply(self, gradients: list[tf.Tensor]) -> None:
         self.optimizer.apply(gradients, self.model.trainable_variables)

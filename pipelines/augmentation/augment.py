@@ -44,6 +44,7 @@ def augment(
     return images, labels
 
 
+@functools.cache
 def compiled_augment(
     augmentation: Augmentation, num_classes: int
 ) -> tf.types.experimental.PolymorphicFunction:

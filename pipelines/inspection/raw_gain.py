@@ -16,7 +16,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipelines.decode import decode_and_resize, decode_to_pixels, pixels_to_image
+from pipelines.decode import decode_and_resize, decode_to_pixels, pixels_to_images
 from pipelines.example import parse_example, serialize_example
 from pipelines.inspection.walk import StoredExample, read_shard, unreadable_image
 from pipelines.manifest import Manifest
@@ -56,7 +56,7 @@ def measure_raw_gain(
         raw.write_bytes(_convert(examples, image_size))
         convert = (time.process_time() - start) / len(examples)
         decode = _seconds_to_read(encoded, decode_and_resize, image_size) / len(examples)
-        read = _seconds_to_read(raw, pixels_to_image, image_size) / len(examples)
+        read = _seconds_to_read(raw, pixels_to_images, image_size) / len(examples)
     num_examples = sum(split.num_examples for split in manifest.splits.values())
     num_bytes = sum(shard.num_bytes for shard in manifest.shards)
     return {

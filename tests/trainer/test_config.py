@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.augmentation.ranges import Augmentation
 from pipelines.command_line import define_flags, parse_config
 from pipelines.errors import InputError
 from trainer.config import CONFIG_NAME, TrainConfig
@@ -41,7 +42,8 @@ def test_is_written_whole(tmp_path):
     config = TrainConfig(classes=("a", "b"), epochs=3)
     config.write(tmp_path)
     written = json.loads((tmp_path / CONFIG_NAME).read_text())
-    assert TrainConfig(**{**written, "classes": tuple(written["classes"])}) == config
+    frozen = {name: tuple(v) if isinstance(v, list) else v for name, v in written.items()}
+    assert TrainConfig(**frozen) == config
 
 
 def test_cannot_be_changed():
@@ -70,3 +72,54 @@ def test_the_tutorials_recipe_is_the_tutorials():
 @pytest.mark.parametrize(("epochs", "unwarped"), [(1, 0), (2, 0), (5, 1), (14, 3), (50, 10)])
 def test_short_runs_have_fewer_unwarped_epochs(epochs, unwarped):
     assert TrainConfig(epochs=epochs).unwarped_epochs == unwarped
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"augmentation": "none", "rotation": 5.0}, "--rotation=5.0 with --augmentation=none"),
+        ({"augmentation": "none", "mixup": 0.2}, "--mixup=0.2 with --augmentation=none"),
+        ({"augmentation": "none", "augment_on": "device"}, "--augment_on=device with --augm"),
+        ({"cache_dir": "x"}, "--cache_dir=x with --cache=auto, expected --cache=disk"),
+        ({"cache": "none", "cache_memory_mb": 5}, "--cache_memory_mb=5 with --cache=none"),
+        (
+            {"cache": "memory", "data_service": ("grpc://a:1", "grpc://b:2")},
+            "--cache=memory with --data_service=grpc://a:1,grpc://b:2",
+        ),
+        (
+            {"oversample": True, "class_weights": "balanced"},
+            "--oversample with --class_weights=balanced",
+        ),
+    ],
+)
+def test_contradictions_are_refused_with_both_values(values, message):
+    with pytest.raises(InputError) as caught:
+        TrainConfig(**values)
+    assert message in str(caught.value)
+    assert "drop" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"decode_ratio": 3}, "--decode_ratio=3, expected 1, 2, 4 or 8"),
+        ({"border_crop": 0.5}, "--border_crop=0.5"),
+        ({"hue": 0.6}, "--hue=0.6"),
+        ({"rotation": float("nan")}, "--rotation=nan"),
+        ({"mixup": -1.0}, "--mixup=-1.0"),
+        ({"input_readers": 0}, "--input_readers=0, expected at least 1"),
+        ({"cache_memory_mb": -1}, "--cache_memory_mb=-1, expected at least 0"),
+        ({"data_service": ("localhost:5050",)}, "expected grpc://HOST:PORT"),
+        ({"unwarped_fraction": 1.0}, "--unwarped_fraction=1.0"),
+    ],
+)
+def test_values_that_cannot_be_are_refused(values, message):
+    with pytest.raises(InputError) as caught:
+        TrainConfig(**values)
+    assert message in str(caught.value)
+
+
+def test_the_ranges_are_the_tutorials_unless_given():
+    assert TrainConfig().ranges == Augmentation()
+    assert TrainConfig(zoom=0.3, cutmix=1.0).ranges == Augmentation(zoom=0.3, cutmix=1.0)
+    assert TrainConfig(augmentation="none").ranges is None

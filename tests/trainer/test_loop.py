@@ -1,5 +1,6 @@
 """The steps: against Keras' own, on one replica and on two, with finite numbers and without."""
 
+import functools
 import itertools
 
 import keras
@@ -8,8 +9,12 @@ import pytest
 import tensorflow as tf
 
 from model.strided_net import build_strided_net
-from pipelines.dataset import InputOptions, eval_batches, train_batches
+from pipelines.augmentation.augment import augment
+from pipelines.augmentation.ranges import Augmentation
+from pipelines.dataset import eval_batches, train_batches
+from pipelines.input_options import InputOptions
 from pipelines.manifest import load_manifest
+from trainer.feed import Feed
 from trainer.loop import Loop
 from trainer.precision import LossScale
 from trainer.strategy import make_strategy
@@ -18,7 +23,14 @@ SIZE, CLASSES, BATCH = 16, 3, 8
 
 
 def make_loop(
-    replicas=1, *, sync_batch_norm=True, dropout=False, scale=None, l2=0.0, smoothing=0.0
+    replicas=1,
+    *,
+    sync_batch_norm=True,
+    dropout=False,
+    scale=None,
+    l2=0.0,
+    smoothing=0.0,
+    **more,
 ):
     strategy = make_strategy("mirrored", replicas) if replicas > 1 else make_strategy("default")
     keras.utils.set_random_seed(0)
@@ -34,7 +46,7 @@ def make_loop(
         loss_scale = None if scale is None else LossScale(scale)
         # Small steps: the network amplifies the rounding differences that the tests look past.
         optimizer = keras.optimizers.SGD(1e-3, momentum=0.9)
-    return Loop(strategy, model, optimizer, BATCH, smoothing, loss_scale)
+    return Loop(strategy, model, optimizer, BATCH, smoothing, loss_scale, **more)
 
 
 def random_batches(count, seed=0):
@@ -204,3 +216,75 @@ def test_loss_scale_grows_and_shrinks():
     for _ in itertools.repeat(None, 10):
         scale.update(tf.constant(False))
     assert float(scale.scale.numpy()) == 1.0
+
+
+def test_class_weights_equal_those_of_fit():
+    dataset, weights = random_batches(3), [0.5, 1.0, 3.0]
+    loop = make_loop(class_weights=weights)
+    take_steps(loop, dataset, 3)
+
+    reference = make_loop()
+    reference.model.compile(reference.optimizer, keras.losses.SparseCategoricalCrossentropy())
+    reference.model.fit(dataset, verbose=0, class_weight=dict(enumerate(weights)))
+    for got, expected in zip(loop.model.get_weights(), reference.model.get_weights(), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
+
+
+def soft(dataset):
+    """Halfway between each label and the next class."""
+
+    def mixed(images, labels):
+        other = (labels + 1) % CLASSES
+        return images, 0.7 * tf.one_hot(labels, CLASSES) + 0.3 * tf.one_hot(other, CLASSES)
+
+    return dataset.map(mixed)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_soft_labels_equal_those_of_fit(replicas):
+    dataset = soft(random_batches(3))
+    loop = make_loop(replicas)
+    metrics = take_steps(loop, dataset, 3)
+
+    reference = make_loop()
+    reference.model.compile(reference.optimizer, keras.losses.CategoricalCrossentropy())
+    reference.model.fit(dataset, verbose=0)
+    for got, expected in zip(loop.model.get_weights(), reference.model.get_weights(), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5)
+    assert 0 <= metrics.accuracy <= 1
+
+
+def test_class_weights_count_what_is_in_a_mixed_label():
+    """A label that is 0.7 of one class and 0.3 of another counts 0.7 and 0.3 of their weights."""
+    dataset = soft(random_batches(1))
+    images, labels = next(iter(dataset))
+    weights = np.array([0.5, 1.0, 3.0], np.float32)
+    loop, reference = make_loop(class_weights=weights.tolist()), make_loop()
+    take_steps(loop, dataset, 1)
+    reference.model.compile(reference.optimizer, keras.losses.CategoricalCrossentropy())
+    reference.model.fit(images, labels, sample_weight=labels @ weights[:, None], batch_size=BATCH,
+                        shuffle=False, verbose=0)  # fmt: skip
+    for got, expected in zip(loop.model.get_weights(), reference.model.get_weights(), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_augmentation_on_the_device_gives_the_steps_of_the_host(data_dir, replicas):
+    augmentation = Augmentation(cutmix=1.0, erasing=0.5, hue=0.1)
+    manifest = load_manifest(data_dir)
+    losses = []
+    for augment_on in ("host", "device"):
+        options = InputOptions(
+            image_size=SIZE,
+            batch_size=BATCH,
+            augmentation=augmentation,
+            augment_on=augment_on,
+            parts=replicas,
+        )
+        on_device = functools.partial(augment, augmentation=augmentation, num_classes=CLASSES)
+        loop = make_loop(replicas, augment=on_device if augment_on == "device" else None)
+        loop.optimizer.learning_rate = 0.0  # steps would amplify what is rounded differently
+        batches = train_batches(data_dir, manifest, options, epochs=2, seed=0)
+        metrics = loop.train_epoch(iter(Feed(loop.strategy, batches)), 4, lambda *_: None)
+        losses.append(metrics.loss)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)

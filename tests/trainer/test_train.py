@@ -15,8 +15,9 @@ import tensorflow as tf
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pipelines.dataset import InputOptions, eval_batches
+from pipelines.dataset import eval_batches
 from pipelines.errors import InputError
+from pipelines.input_options import InputOptions
 from pipelines.manifest import LABELS_NAME, MANIFEST_NAME, SCHEMA_VERSION, load_manifest
 from pipelines.records import frame_record, read_records
 from trainer.config import TrainConfig
@@ -230,12 +231,13 @@ def test_a_damaged_record_is_named_when_it_is_met(data_dir, tmp_path, note_fault
     happened = note_fault("damaged set", "trainer: a flipped bit")
     damaged = tmp_path / "data"
     shutil.copytree(data_dir, damaged)
-    flip_a_bit(damaged / load_manifest(damaged).splits["train"].shards[0].name)
+    shard = load_manifest(damaged).splits["train"].shards[0].name
+    flip_a_bit(damaged / shard)
     with pytest.raises(InputError) as caught:
         train(TrainConfig(data_dir=str(damaged), run_dir=str(tmp_path / "run"), **SMALL))
     happened(caught.value)
-    assert f"received a damaged record from {damaged} (corrupted record at " in str(caught.value)
-    assert "expected shards as they were written" in str(caught.value)
+    assert f"with 1 problem (the first in {shard}, record " in str(caught.value)
+    assert "expected a set as it was written" in str(caught.value)
     assert f"python -m pipelines.verify --data_dir={damaged}" in str(caught.value)
 
 

@@ -6,8 +6,12 @@ import tensorflow as tf
 
 from pipelines.augmentation.draws import DRAWS_PER_EXAMPLE, Draw, draws_at, epoch_key, neutral
 
-KEY = epoch_key(7, 3)
 MASK = 0xFFFFFFFF
+
+
+def key():
+    # Not when the file is read: TensorFlow must not start before its devices are set up.
+    return epoch_key(7, 3)
 
 
 def philox(counter, key):
@@ -33,21 +37,21 @@ def test_a_row_is_philox_at_its_own_counter(position):
     numbers = [
         number
         for step in range(steps)
-        for number in philox(position * steps + step, int(KEY.numpy()[0]))
+        for number in philox(position * steps + step, int(key().numpy()[0]))
     ]
     expected = np.array([(number & 0x7FFFFF) / 2.0**23 for number in numbers], np.float32)
-    np.testing.assert_array_equal(draws_at(KEY, position, 1)[0], expected)
+    np.testing.assert_array_equal(draws_at(key(), position, 1)[0], expected)
 
 
 @pytest.mark.parametrize("first", [0, 10**9])
 def test_rows_depend_neither_on_the_batch_nor_on_where_it_begins(first):
     # More rows than one thread of the operation takes.
-    table = draws_at(KEY, first, 30000).numpy()
+    table = draws_at(key(), first, 30000).numpy()
     assert table.shape == (30000, DRAWS_PER_EXAMPLE)
     assert table.dtype == np.float32
     for batch_size in (1, 2, 7, 32, 1000):
         for position in (0, 1, 5, 12345, 29000):
-            rows = draws_at(KEY, first + position, batch_size).numpy()
+            rows = draws_at(key(), first + position, batch_size).numpy()
             np.testing.assert_array_equal(rows, table[position : position + batch_size])
 
 
@@ -55,11 +59,11 @@ def test_rows_are_the_same_inside_tf_data():
     dataset = tf.data.Dataset.range(10**9, 10**9 + 12, 4).map(
         lambda first: draws_at(epoch_key(tf.constant(7), first // 10**9 + 2), first, 4)
     )
-    np.testing.assert_array_equal(np.concatenate(list(dataset)), draws_at(KEY, 10**9, 12))
+    np.testing.assert_array_equal(np.concatenate(list(dataset)), draws_at(key(), 10**9, 12))
 
 
 def test_draws_are_uniform():
-    draws = draws_at(KEY, 0, 20000).numpy()
+    draws = draws_at(key(), 0, 20000).numpy()
     assert draws.min() >= 0
     assert draws.max() < 1
     np.testing.assert_allclose(draws.mean(axis=0), 0.5, atol=0.01)
@@ -76,7 +80,7 @@ def test_every_seed_and_epoch_has_a_table_of_its_own():
 
 
 def test_neutral_draws_keep_the_mirroring_only():
-    draws = draws_at(KEY, 0, 50).numpy()
+    draws = draws_at(key(), 0, 50).numpy()
     still = neutral(draws).numpy()
     np.testing.assert_array_equal(still[:, Draw.FLIP], draws[:, Draw.FLIP])
     np.testing.assert_array_equal(still[:, Draw.ROTATION], 0.5)

@@ -14,8 +14,9 @@ import tensorflow_datasets as tfds
 from sklearn.model_selection import train_test_split
 
 from pipelines.convert import convert
-from pipelines.dataset import InputOptions, eval_batches
+from pipelines.dataset import eval_batches
 from pipelines.errors import InputError
+from pipelines.input_options import InputOptions
 from pipelines.manifest import check_shards, load_manifest
 from pipelines.settings import Settings
 from pipelines.sources import open_source

@@ -1,0 +1,121 @@
+"""From the flags of the input pipeline to data sets that are checked and ready."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from etils import epath
+
+from pipelines.cache_choice import CacheChoice, choose_cache
+from pipelines.errors import InputError
+from pipelines.free_memory import free_memory
+from pipelines.input_options import InputOptions
+from pipelines.manifest import Manifest, check_shards, load_manifest
+from pipelines.run_plan import check_image_size
+from trainer.input_config import InputConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """What is read, and how.
+
+    Attributes:
+        data_dir: Where the shards are: `--data_dir`, or the set of pixels that `--cache=disk` made.
+        manifest: What is in them.
+        options: How batches are made of it.
+        cache: Where decoded images stay, and why.
+    """
+
+    data_dir: str
+    manifest: Manifest
+    options: InputOptions
+    cache: CacheChoice
+
+    @property
+    def eval_split(self) -> str:
+        """What is watched during training; nothing is ever selected by it."""
+        return eval_split(self.manifest)
+
+
+def eval_split(manifest: Manifest) -> str:
+    """'validation' where the set has it, else 'test'."""
+    return "validation" if "validation" in manifest.splits else "test"
+
+
+def checked_manifest(config: InputConfig) -> Manifest:
+    """The manifest of the set that a command is to use, whose shards are all there.
+
+    Raises:
+        InputError: for a set that is not whole, or has pixels of another size than asked for.
+    """
+    data_dir = epath.Path(config.data_dir).expanduser()
+    manifest = load_manifest(data_dir)
+    check_shards(data_dir, manifest)
+    check_image_size(manifest, config.image_size)
+    if config.decode_ratio > 1 and manifest.encoding == "raw":
+        raise InputError(
+            f"received --decode_ratio={config.decode_ratio} for {config.data_dir}, which holds "
+            "pixels that need no decoding, expected 1; leave it out."
+        )
+    return manifest
+
+
+def prepare_inputs(
+    config: InputConfig, manifest: Manifest, *, replicas: int = 1, unwarped_epochs: int = 0
+) -> Inputs:
+    """Chooses where decoded images stay, and makes the set of pixels if that is on the disk.
+
+    Args:
+        config: The command's flags.
+        manifest: Of `config.data_dir`.
+        replicas: Among which each batch is divided.
+        unwarped_epochs: The last epochs, in which images are only mirrored.
+
+    Raises:
+        InputError: for a cache that does not fit, or options that contradict.
+    """
+    data_dir = os.fspath(epath.Path(config.data_dir).expanduser())
+    choice = _choose_cache(config, manifest)
+    options = InputOptions(
+        image_size=config.image_size,
+        batch_size=config.batch_size,
+        augmentation=config.ranges,
+        unwarped_epochs=unwarped_epochs,
+        shuffle_buffer=config.shuffle_buffer,
+        oversample=config.oversample,
+        decode_ratio=config.decode_ratio,
+        channels_first=_channels_first(),
+        parts=replicas,
+        augment_on=config.augment_on,
+        cache="memory" if choice.cache == "memory" else "none",
+        readers=config.input_readers,
+        services=config.data_service,
+        **({} if config.input_threads is None else {"threads": config.input_threads}),
+    )
+    return Inputs(data_dir, manifest, options, choice)
+
+
+def _choose_cache(config: InputConfig, manifest: Manifest) -> CacheChoice:
+    splits = {"train", eval_split(manifest)}
+    budget = config.cache_memory_mb
+    return choose_cache(
+        config.cache,
+        sum(split.num_examples for name, split in manifest.splits.items() if name in splits),
+        config.image_size,
+        free_memory(),
+        budget_bytes=None if budget is None else budget * 1_000_000,
+        services=bool(config.data_service),
+    )
+
+
+def _channels_first() -> bool:
+    channels_first = keras.config.image_data_format() == "channels_first"
+    if channels_first and not tf.config.get_visible_devices("GPU"):
+        raise InputError(
+            "received Keras' image data format channels_first, expected channels_last, since "
+            "TensorFlow's convolutions need a GPU for the former; change image_data_format in "
+            f"{Path(os.environ.get('KERAS_HOME', '~/.keras'), 'keras.json')}."
+        )
+    return channels_first

@@ -1,0 +1,65 @@
+"""From a config to a loop that is ready to train: model, optimizer, precision, balance."""
+
+import functools
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from model.strided_net import build_strided_net
+from pipelines.augmentation.augment import augment
+from pipelines.decode import CHANNELS
+from pipelines.manifest import Manifest
+from trainer.class_weights import balanced_class_weights
+from trainer.config import TrainConfig
+from trainer.loop import Loop
+from trainer.optimizer import make_optimizer
+from trainer.precision import LossScale, choose_policy
+
+
+def make_loop(
+    config: TrainConfig, strategy: tf.distribute.Strategy, manifest: Manifest, steps: int
+) -> Loop:
+    """Makes an untrained model and what trains it; sets Keras' dtype policy and random seed.
+
+    Args:
+        config: The run's choices.
+        strategy: Where the replicas are.
+        manifest: Of the data: its classes and their sizes.
+        steps: In an epoch, for the learning rate's schedule.
+    """
+    classes = len(manifest.class_names)
+    policy = choose_policy(config.precision)
+    keras.config.set_dtype_policy(policy)
+    keras.utils.set_random_seed(config.seed)
+    size = config.image_size
+    with strategy.scope():
+        model = build_strided_net(
+            size,
+            size,
+            CHANNELS,
+            classes,
+            reg=keras.regularizers.L2(config.l2) if config.l2 else None,
+            batch_norm_momentum=config.batch_norm_momentum,
+            sync_batch_norm=config.sync_batch_norm and strategy.num_replicas_in_sync > 1,
+        )
+        optimizer = make_optimizer(config, steps)
+        loss_scale = LossScale() if policy == "mixed_float16" else None
+    balanced = config.class_weights == "balanced"
+    weights = balanced_class_weights(manifest.splits["train"].class_counts) if balanced else None
+    return Loop(
+        strategy,
+        model,
+        optimizer,
+        config.batch_size,
+        config.label_smoothing,
+        loss_scale,
+        class_weights=weights,
+        augment=_device_augmentation(config, classes),
+    )
+
+
+def _device_augmentation(config: TrainConfig, classes: int) -> Callable | None:
+    if config.augment_on == "host" or config.ranges is None:
+        return None
+    return functools.partial(augment, augmentation=config.ranges, num_classes=classes)
