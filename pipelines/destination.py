@@ -26,7 +26,7 @@ def check_destination(output_dir: os.PathLike[str], overwrite: bool) -> None:
     """
     path = epath.Path(output_dir)
     if not is_remote(output_dir):
-        _check_movable(output_dir)
+        check_movable(output_dir)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     what_to_do = "choose another --output_dir, or remove it yourself."
@@ -43,6 +43,21 @@ def check_destination(output_dir: os.PathLike[str], overwrite: bool) -> None:
                 f"received --overwrite for {os.fspath(output_dir)!r}, which also holds "
                 f"{others[0]!r}, expected nothing but a finished set; move it away, or {what_to_do}"
             )
+
+
+def check_movable(output_dir: str | os.PathLike[str]) -> None:
+    """Checks that another directory can be put in the place of a local `output_dir`.
+
+    Raises:
+        InputError: when it is the current directory, or a mount point.
+    """
+    here = os.path.exists(output_dir) and os.path.samefile(output_dir, os.curdir)
+    if here or os.path.ismount(output_dir):
+        what = "the current directory" if here else "a mount point"
+        raise InputError(
+            f"received the output directory {os.fspath(output_dir)!r}, which is {what}, expected "
+            "one that a finished set can be put in the place of; choose a directory inside it."
+        )
 
 
 def find_identical(
@@ -73,16 +88,6 @@ def find_identical(
                 "written; pass --overwrite to make it again."
             )
     return manifest
-
-
-def _check_movable(output_dir: os.PathLike[str]) -> None:
-    here = os.path.exists(output_dir) and os.path.samefile(output_dir, os.curdir)
-    if here or os.path.ismount(output_dir):
-        what = "the current directory" if here else "a mount point"
-        raise InputError(
-            f"received the output directory {os.fspath(output_dir)!r}, which is {what}, expected "
-            "one that a finished set can be put in the place of; choose a directory inside it."
-        )
 
 
 def _difference(manifest: Manifest, source: Source, settings: Mapping[str, Any]) -> str:

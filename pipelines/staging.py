@@ -12,7 +12,6 @@ belong, and a set counts as there when its manifest is, which is written last.
 """
 
 import contextlib
-import fcntl
 import io
 import os
 import shutil
@@ -23,6 +22,7 @@ from typing import IO
 
 from etils import epath
 
+from pipelines.directory_lock import locked
 from pipelines.errors import InputError
 
 _UNFINISHED, _ASIDE = "tmp", "old"  # the kinds of `.NAME.KIND-RANDOM`
@@ -34,7 +34,9 @@ def is_remote(path: os.PathLike[str] | str) -> bool:
 
 
 @contextlib.contextmanager
-def staged_directory(destination: os.PathLike[str], replace: bool = False) -> Iterator[epath.Path]:
+def staged_directory(
+    destination: os.PathLike[str], replace: bool = False, flag: str = "--output_dir"
+) -> Iterator[epath.Path]:
     """A new directory to work in, which becomes `destination` when the `with` block ends well.
 
     Whatever ends the block otherwise, the directory is removed, and so are the parents that were
@@ -44,17 +46,18 @@ def staged_directory(destination: os.PathLike[str], replace: bool = False) -> It
         destination: Must not exist, or be an empty directory, unless `replace`.
         replace: Whether an existing `destination` gives way. It is moved aside, and removed only
             when its successor stands in its place.
+        flag: What the user gave `destination` by, for what is said of it.
 
     Raises:
         InputError: when `destination` exists, and when the directory cannot be made or written, as
             on a full disk.
     """
     staged = _remote_stage if is_remote(destination) else _local_stage
-    with _explained(destination), staged(destination, replace) as stage:
+    with _explained(destination, flag), staged(destination, replace) as stage:
         yield stage
 
 
-def clear_leftovers(destination: os.PathLike[str]) -> None:
+def clear_leftovers(destination: os.PathLike[str], flag: str = "--output_dir") -> None:
     """Removes what runs that are no longer alive have left beside `destination`.
 
     A set that a killed run had moved aside, to put another in its place, comes back.
@@ -65,7 +68,7 @@ def clear_leftovers(destination: os.PathLike[str]) -> None:
     target = Path(destination)
     if is_remote(destination) or not target.parent.is_dir():
         return
-    with _explained(destination), _locked(target.parent, wait=True):
+    with _explained(destination, flag), locked(target.parent, wait=True):
         _clear_leftovers(target)
 
 
@@ -80,7 +83,7 @@ def to_disk(stream: IO[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def _explained(destination: os.PathLike[str]) -> Iterator[None]:
+def _explained(destination: os.PathLike[str], flag: str) -> Iterator[None]:
     """Says of an OSError what was to be written."""
     try:
         yield
@@ -88,7 +91,7 @@ def _explained(destination: os.PathLike[str]) -> Iterator[None]:
         raise InputError(
             f"received the output directory {os.fspath(destination)!r}, which cannot be written "
             f"({error.strerror or error}), expected a writable place with room for the set; free "
-            "some or choose another --output_dir."
+            f"some or choose another {flag}."
         ) from error
 
 
@@ -103,7 +106,7 @@ def _local_stage(destination: os.PathLike[str], replace: bool) -> Iterator[epath
             # Together, so that no other run takes the new directory for one left behind.
             with _place_to_write(target, replace):
                 os.mkdir(stage)
-                locks.enter_context(_locked(stage, wait=True))
+                locks.enter_context(locked(stage, wait=True))
             yield epath.Path(stage)
             with _place_to_write(target, replace):
                 _put_in_place(stage, target)
@@ -138,7 +141,7 @@ def _remote_stage(destination: os.PathLike[str], replace: bool) -> Iterator[epat
 @contextlib.contextmanager
 def _place_to_write(destination: Path, replace: bool) -> Iterator[None]:
     """Holds the lock on the parent of `destination`, to which nothing is in the way."""
-    with _locked(destination.parent, wait=True):
+    with locked(destination.parent, wait=True):
         _clear_leftovers(destination)
         if not replace:
             _check_free(destination)
@@ -176,7 +179,7 @@ def _clear_leftovers(destination: Path) -> None:
         else:  # under a name that does not come back, since half removed it would be half a set
             shutil.rmtree(aside.rename(_new_sibling(destination, _UNFINISHED)), ignore_errors=True)
     for stage in _siblings(destination, _UNFINISHED):
-        with contextlib.suppress(OSError), _locked(stage):
+        with contextlib.suppress(OSError), locked(stage):
             shutil.rmtree(stage, ignore_errors=True)
 
 
@@ -191,24 +194,3 @@ def _siblings(destination: Path, kind: str) -> list[Path]:
         for name in names
         if name.startswith(f".{destination.name}.{kind}-")
     ]
-
-
-@contextlib.contextmanager
-def _locked(directory: Path, wait: bool = False) -> Iterator[None]:
-    """Holds the lock on `directory`, as far as its file system has locks for directories.
-
-    Args:
-        directory: What to lock.
-        wait: Whether to wait for another process that has it, or where there are no locks to go
-            without, as on NFS; else both are an OSError.
-    """
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError:
-            if not wait:
-                raise
-        yield
-    finally:
-        os.close(descriptor)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from etils import epath
 
 from pipelines.cache_choice import CacheChoice, choose_cache
+from pipelines.disk_cache import decoded_set
 from pipelines.errors import InputError
 from pipelines.free_memory import free_memory
 from pipelines.input_options import InputOptions
@@ -74,7 +75,8 @@ def prepare_inputs(
         unwarped_epochs: The last epochs, in which images are only mirrored.
 
     Raises:
-        InputError: for a cache that does not fit, or options that contradict.
+        InputError: for a cache that does not fit, or that cannot be made, or options that
+            contradict.
     """
     data_dir = os.fspath(epath.Path(config.data_dir).expanduser())
     choice = _choose_cache(config, manifest)
@@ -94,7 +96,26 @@ def prepare_inputs(
         services=config.data_service,
         **({} if config.input_threads is None else {"threads": config.input_threads}),
     )
-    return Inputs(data_dir, manifest, options, choice)
+    inputs = Inputs(data_dir, manifest, options, choice)
+    return _from_the_disk(config, inputs) if choice.cache == "disk" else inputs
+
+
+def _from_the_disk(config: InputConfig, inputs: Inputs) -> Inputs:
+    """The same inputs, read from the set of pixels that `--cache=disk` keeps."""
+    decoded = decoded_set(
+        inputs.data_dir,
+        inputs.manifest,
+        config.image_size,
+        config.decode_ratio,
+        cache_dir=config.cache_dir,
+        threads=inputs.options.threads,
+    )
+    return Inputs(
+        decoded.data_dir,
+        decoded.manifest,
+        dataclasses.replace(inputs.options, decode_ratio=1),
+        CacheChoice("disk", decoded.story),
+    )
 
 
 def _choose_cache(config: InputConfig, manifest: Manifest) -> CacheChoice:

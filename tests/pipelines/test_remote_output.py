@@ -9,6 +9,7 @@ import pytest
 from etils import epath
 from fsspec.implementations.memory import MemoryFileSystem
 
+from pipelines import disk_cache
 from pipelines.convert import convert
 from pipelines.destination import find_identical
 from pipelines.errors import InputError
@@ -98,4 +99,23 @@ def test_nothing_there_is_replaced(image_folder: Path, output_dir: epath.Path):
         convert(source, Settings(shards=3), output_dir)
     with pytest.raises(InputError, match="expected a local directory"):
         convert(source, Settings(shards=3), output_dir, overwrite=True)
+    assert verify(output_dir, progress=False).problems == ()
+
+
+def test_decoded_images_are_kept_there(image_folder: Path, tmp_path: Path, output_dir: epath.Path):
+    manifest = convert(open_source(str(image_folder)), Settings(shards=2), tmp_path / "set")
+
+    def decode_to(image_size: int) -> disk_cache.DecodedSet:
+        return disk_cache.decoded_set(
+            tmp_path / "set", manifest, image_size, 1, cache_dir=output_dir
+        )
+
+    made, found = decode_to(12), decode_to(12)
+    assert made.story.startswith("made in gs://bucket/set: 24 images")
+    assert found.story.startswith("found in gs://bucket/set: 24 images")
+    assert (found.data_dir, found.manifest) == ("gs://bucket/set", made.manifest)
+    with pytest.raises(
+        InputError, match="which holds images of --image_size=12 and is not on this"
+    ):
+        decode_to(13)
     assert verify(output_dir, progress=False).problems == ()

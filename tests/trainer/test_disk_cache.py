@@ -1,0 +1,63 @@
+"""`--cache=disk` of the trainer."""
+
+import os
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from pipelines.manifest import load_manifest
+from trainer.config import TrainConfig
+from trainer.inputs import checked_manifest, prepare_inputs
+from trainer.train import train
+
+# float32, since TensorFlow's bfloat16 gradients of strided convolutions are partly uninitialised on
+# maps of one pixel.
+SMALL = {"image_size": 12, "batch_size": 4, "epochs": 2, "precision": "float32"}
+
+
+@pytest.fixture
+def shapes(data_dir, tmp_path):
+    return shutil.copytree(data_dir, tmp_path / "shapes")
+
+
+def prepared(data_dir, **changes):
+    config = TrainConfig(data_dir=str(data_dir), cache="disk", **{**SMALL, **changes})
+    return prepare_inputs(config, checked_manifest(config))
+
+
+def test_a_run_from_the_disk_is_the_same_run(shapes, tmp_path, capsys):
+    def run(name, cache):
+        run_dir = tmp_path / name
+        config = TrainConfig(data_dir=str(shapes), run_dir=str(run_dir), cache=cache, **SMALL)
+        weights = keras.models.load_model(train(config) / "model.keras").get_weights()
+        lines = capsys.readouterr().out.splitlines()
+        return weights, next(line for line in lines if line.startswith("cache "))
+
+    plain, _ = run("plain", "none")
+    for name, word in (("first", "made"), ("second", "found")):
+        weights, line = run(name, "disk")
+        told = f"cache     disk: {word} in {shapes}.cache: 24 images of 12x12 pixels, 0 MB"
+        assert line == told
+        for one, other in zip(weights, plain, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_all_choices_reach_the_decoder(shapes, tmp_path):
+    cache = tmp_path / "elsewhere"
+    inputs = prepared(shapes, cache_dir=str(cache), decode_ratio=2)
+    assert inputs.data_dir == str(cache)
+    assert inputs.manifest == load_manifest(cache)
+    assert inputs.manifest.settings["decode_ratio"] == 2
+    assert (inputs.options.decode_ratio, inputs.options.cache) == (1, "none")
+    assert not (tmp_path / "shapes.cache").exists()
+
+
+def test_a_set_of_pixels_is_read_as_it_is(shapes, tmp_path):
+    pixels = prepared(shapes).data_dir
+    before = sorted(os.listdir(tmp_path))
+    inputs = prepared(pixels)
+    assert (inputs.data_dir, inputs.manifest) == (pixels, load_manifest(pixels))
+    assert inputs.cache.reason == f"{pixels} holds pixels already, which are read as they are"
+    assert sorted(os.listdir(tmp_path)) == before
