@@ -18,6 +18,7 @@ setup(
         "etils[epath]>=1.10",
         "fsspec>=2025.2",
         "google-crc32c>=1.6",
+        "grpcio>=1.70",
         "imagehash>=4.3.2",
         "importlib_resources>=6.0",  # TensorFlow Datasets imports it without saying so
         # Earlier ones load a model file less safely; 3.12 is the last for Python 3.10.

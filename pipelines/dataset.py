@@ -11,8 +11,10 @@ from pipelines.input_options import InputOptions
 from pipelines.manifest import Manifest
 from pipelines.order import stored_order, windows_of
 from pipelines.part import part_of
-from pipelines.run_plan import check_image_size, plan_run
+from pipelines.run_plan import RunPlan, check_image_size, plan_run
+from pipelines.service_client import batches_from
 from pipelines.sharding import ALONE, Worker
+from pipelines.staging import is_remote
 
 _PREFETCHED_STEPS = 2
 
@@ -51,8 +53,11 @@ def train_batches(
         image_size, 3), int64 labels, and the draws that `pipelines.augmentation` takes.
 
     Raises:
-        InputError: for a set that is not sound, or that these options do not fit.
+        InputError: for a set that is not sound, or that these options do not fit, or for a data
+            service that does not answer.
     """
+    if options.services and not is_remote(data_dir):
+        data_dir = os.path.abspath(data_dir)  # They may run in another working directory.
     plan = plan_run(
         data_dir,
         manifest,
@@ -62,18 +67,17 @@ def train_batches(
         start_step=start_step,
         worker=worker,
     )
-    # Decoding is the same in every epoch, so it comes before the cache; all that is random comes
-    # after it.
-    in_memory = options.cache == "memory"
-    batches = decoded_once(plan) if in_memory else decoded_anew(plan)
-    return (
-        batches
-        # A batch at a time: one call serves the batch.
-        .map(augmentation_stage(plan), num_parallel_calls=options.threads, deterministic=True)
-        .apply(tf.data.experimental.assert_cardinality(plan.num_steps * options.parts))
-        .prefetch(_PREFETCHED_STEPS * options.parts)
-        .with_options(fixed_parallelism())
-    )
+    steps = range(start_step, start_step + plan.num_steps)
+    if options.services:
+        batches = batches_from(
+            options.services,
+            lambda stream: _chain(dataclasses.replace(plan, stream=stream)),
+            steps,
+            options.parts,
+        ).with_options(fixed_parallelism())
+    else:
+        batches = _chain(plan)
+    return batches.apply(tf.data.experimental.assert_cardinality(len(steps) * options.parts))
 
 
 def eval_batches(
@@ -118,6 +122,21 @@ def eval_batches(
             num_parallel_calls=options.threads,
             deterministic=True,
         )
+        .prefetch(_PREFETCHED_STEPS * options.parts)
+        .with_options(fixed_parallelism())
+    )
+
+
+def _chain(plan: RunPlan) -> tf.data.Dataset:
+    """What `plan` visits, from the shards to batches; here, or in a data service."""
+    options = plan.options
+    # Decoding is the same in every epoch, so it comes before the cache; all that is random comes
+    # after it.
+    batches = decoded_once(plan) if options.cache == "memory" else decoded_anew(plan)
+    return (
+        batches
+        # A batch at a time: one call serves the batch.
+        .map(augmentation_stage(plan), num_parallel_calls=options.threads, deterministic=True)
         .prefetch(_PREFETCHED_STEPS * options.parts)
         .with_options(fixed_parallelism())
     )

@@ -15,6 +15,7 @@ from pipelines.free_memory import free_memory
 from pipelines.input_options import InputOptions
 from pipelines.manifest import Manifest, check_shards, load_manifest
 from pipelines.run_plan import check_image_size
+from pipelines.service_check import check_services
 from trainer.input_config import InputConfig
 
 
@@ -75,9 +76,10 @@ def prepare_inputs(
         unwarped_epochs: The last epochs, in which images are only mirrored.
 
     Raises:
-        InputError: for a cache that does not fit, or that cannot be made, or options that
-            contradict.
+        InputError: for a cache that does not fit, or that cannot be made, options that contradict,
+            or a data service that does not answer.
     """
+    check_services(config.data_service)
     data_dir = os.fspath(epath.Path(config.data_dir).expanduser())
     choice = _choose_cache(config, manifest)
     options = InputOptions(

@@ -18,6 +18,7 @@ from pipelines.dataset import eval_batches, train_batches
 from pipelines.errors import InputError
 from pipelines.manifest import Manifest
 from pipelines.run_plan import steps_per_epoch
+from pipelines.service_watch import watched
 from trainer import history
 from trainer.config import TrainConfig
 from trainer.feed import Feed
@@ -97,7 +98,8 @@ def _run_epochs(
     batches = train_batches(
         inputs.data_dir, inputs.manifest, inputs.options, epochs=config.epochs, seed=config.seed
     )
-    iterator = iter(Feed(loop.strategy, batches))
+    watched_batches = watched(batches, inputs.options.services, inputs.data_dir)
+    iterator = iter(Feed(loop.strategy, watched_batches))
     evaluation = _eval_feed(inputs, loop, inputs.eval_split)
     summaries = Summaries(run_dir, inputs.eval_split)
     records = []

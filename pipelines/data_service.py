@@ -1,0 +1,141 @@
+"""Starts data services, which decode and augment for trainers on other machines.
+
+It prints the flag with which trainers use them, and runs until Ctrl-C. Services listen on all
+interfaces, ask nobody who they are, and run what they are sent: start them only in a network that
+you trust. They read the shards themselves, under the path that the trainer is given.
+"""
+
+import contextlib
+import dataclasses
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from multiprocessing.connection import wait
+from typing import IO, cast
+
+from pipelines.command_line import option, run
+from pipelines.errors import InputError
+from pipelines.service_check import why_unreachable
+
+_LAST_PORT = 65535
+
+
+@dataclasses.dataclass(frozen=True)
+class ServiceConfig:
+    """The command's flags, checked."""
+
+    port: int = option(
+        5050,
+        "Port of the first service. The ports of the others follow, and then as many for the "
+        "batches. 0 for free ones.",
+        group="Service",
+    )
+    workers: int = option(
+        1,
+        "Services on this machine, each a process of its own, which keeps as many cores busy as "
+        "the trainer's --input_threads says.",
+        group="Service",
+    )
+    host: str | None = option(
+        None,
+        "Name or IPv4 address by which trainers reach this machine; its host name unless given.",
+        group="Service",
+    )
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise InputError(f"received --workers={self.workers}, expected at least 1.")
+        highest = _LAST_PORT + 1 - 2 * self.workers
+        if not 0 <= self.port <= highest:
+            raise InputError(
+                f"received --port={self.port} for {2 * self.workers} ports, expected 0 to "
+                f"{highest}."
+            )
+        if self.host is not None and not re.fullmatch(r"[^/:\s]+", self.host):
+            raise InputError(
+                f"received --host={self.host}, expected a name or an IPv4 address, without a port."
+            )
+
+    @property
+    def ports(self) -> list[tuple[int, int]]:
+        """For each service the port at which trainers find it, and that of the batches."""
+        if not self.port:
+            return [(0, 0)] * self.workers
+        first = range(self.port, self.port + self.workers)
+        return [(port, port + self.workers) for port in first]
+
+
+def main(config: ServiceConfig) -> None:
+    """Starts the services, prints where they are, and watches over them."""
+    _check_ports(config)
+    host = config.host or socket.gethostname()
+    with contextlib.ExitStack() as stack:
+        # All at once: each takes seconds to import TensorFlow.
+        outputs = [stack.enter_context(_service(host, *ports)) for ports in config.ports]
+        addresses = [f"grpc://{host}:{_port_from(output)}" for output in outputs]
+        _check_host(host, addresses)
+        print(f"--data_service={','.join(addresses)}", flush=True)
+        # They print nothing more, so that only the end of one can be read. In short waits, since a
+        # signal that reaches one of gRPC's threads does not end a wait of Python's.
+        while not wait([output.fileno() for output in outputs], timeout=1):
+            pass
+    raise InputError("received the end of a service, expected it to run; start the command again.")
+
+
+@contextlib.contextmanager
+def _service(host: str, port: int, data_port: int) -> Iterator[IO[bytes]]:
+    """What a service prints, which is stopped in the end, whatever it is doing."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.service_process", host, str(port), str(data_port)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # Ctrl-C on the terminal is for this process alone.
+        start_new_session=True,
+    )
+    try:
+        yield cast(IO[bytes], process.stdout)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _port_from(output: IO[bytes]) -> int:
+    answer = output.readline().decode().strip()
+    if not answer.isdigit():
+        raise InputError(
+            f"received {answer or 'nothing'!r} from a service, expected it to start; choose "
+            "another --port."
+        )
+    return int(answer)
+
+
+def _check_ports(config: ServiceConfig) -> None:
+    # gRPC shares a port with whatever else of the same user listens there with it: two services
+    # would each get some of a trainer's calls.
+    for port in [port for pair in config.ports for port in pair if port]:
+        with socket.socket() as free:
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                free.bind(("", port))
+            except OSError as error:
+                raise InputError(
+                    f"received --port={config.port} for {2 * config.workers} ports, but {port} "
+                    f"cannot be had ({error.strerror}), expected free ones; choose another "
+                    "--port, or 0."
+                ) from error
+
+
+def _check_host(host: str, addresses: list[str]) -> None:
+    for address in addresses:
+        reason = why_unreachable(address)
+        if reason:
+            raise InputError(
+                f"received --host={host}, but at {address} {reason}, expected a name or an IPv4 "
+                "address of this machine; choose another --host."
+            )
+
+
+if __name__ == "__main__":
+    run(main, ServiceConfig)
