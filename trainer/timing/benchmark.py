@@ -1,0 +1,51 @@
+"""Times everything that a run with some config would do."""
+
+import itertools
+
+import tensorflow as tf
+
+from pipelines.damage import damage_named
+from pipelines.dataset import train_batches
+from pipelines.run_plan import plan_run
+from pipelines.service_watch import watched
+from trainer.config import TrainConfig
+from trainer.feed import Feed
+from trainer.inputs import checked_manifest, prepare_inputs
+from trainer.loop_setup import make_loop
+from trainer.strategy import check_batch_size, make_strategy
+from trainer.timing.findings import Findings
+from trainer.timing.stages import time_stages
+from trainer.timing.training import time_training
+
+_NEVER = 10**9  # epochs: the measurements end before
+
+
+def run_benchmark(config: TrainConfig, seconds: float, rounds: int) -> Findings:
+    """Times stages, chain, step and training.
+
+    Args:
+        config: The run's choices.
+        seconds: How long each measurement takes, at the least.
+        rounds: How often step and training take turns.
+
+    Raises:
+        InputError: for data, devices or options that do not fit.
+    """
+    manifest = checked_manifest(config)
+    strategy = make_strategy(config.strategy, config.virtual_devices)
+    check_batch_size(config.batch_size, strategy)
+    inputs = prepare_inputs(config, manifest, replicas=strategy.num_replicas_in_sync)
+    data = inputs.data_dir, inputs.manifest, inputs.options
+    plan = plan_run(*data, epochs=_NEVER, seed=config.seed)
+    print(f"cache     {inputs.cache.cache}: {inputs.cache.reason}", flush=True)
+    with damage_named(inputs.data_dir):
+        stages = time_stages(plan, seconds)
+        dataset = train_batches(*data, epochs=_NEVER, seed=config.seed)
+        batches = iter(Feed(strategy, watched(dataset, config.data_service, inputs.data_dir)))
+        if inputs.cache.cache == "memory":
+            # What is decoded once is no part of an epoch.
+            next(itertools.islice(batches, plan.steps_per_epoch, None))
+        loop = make_loop(config, strategy, manifest, plan.steps_per_epoch)
+        training = time_training(loop, batches, config.batch_size, seconds, rounds)
+    device = "GPU" if tf.config.get_visible_devices("GPU") else "CPU"
+    return Findings(stages, training, inputs.cache.cache, device)
