@@ -16,14 +16,14 @@ of them. The largest conversion needs twice the room of its images on the disk.
 
 import argparse
 import json
-import os
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from linked_images import image_files, repeated
 
 MEASURED = {
     "decode": """
@@ -92,7 +92,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.directory) as temporary:
         work = Path(temporary)
-        images = _repeated(options.source, work / "images", options.images)
+        originals = image_files(options.source)
+        images = repeated(originals, work / "images", options.images)
         _compare("images/s", options.rounds, {
             "decode": lambda: _measure("decode", images),
             "convert": lambda: _measure("convert", images, work / "set"),
@@ -103,30 +104,12 @@ def main() -> None:
         })  # fmt: skip
         peaks = []
         for count in (options.few, options.many):
-            images = _repeated(options.source, work / f"images-{count}", count)
+            images = repeated(originals, work / f"images-{count}", count)
             measured = _measure("convert", images, work / f"set-{count}")
             peaks.append(measured["peak_bytes"] / 1e6)
             rate = measured["amount"] / measured["seconds"]
             print(f"{count:,} images: peak memory {peaks[-1]:,.0f} MB ({rate:,.0f} images/s)")
         print(f"difference: {peaks[1] - peaks[0]:+,.0f} MB")
-
-
-def _repeated(source: Path, target: Path, count: int) -> Path:
-    """A folder of `count` images: those of `source`, again and again under other names."""
-    originals = sorted(source.resolve().glob("*/*.*"))
-    if not originals:
-        sys.exit(f"received --source={source}, expected class folders with images in them.")
-    for number in range(count):
-        # In strides, so that a few are a sample of all classes.
-        index = number % len(originals)
-        original = originals[index * len(originals) // min(count, len(originals)) % len(originals)]
-        link = target / original.parent.name / f"{number:07}{original.suffix}"
-        link.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(original, link)
-        except OSError:  # on another disk
-            shutil.copyfile(original, link)
-    return target
 
 
 def _measure(what: str, *arguments: Path) -> dict[str, float]:

@@ -1,0 +1,59 @@
+"""Writes the training images of a set as files, so that other readers can have the same bytes.
+
+usage: python -m benchmarks.training_images DATA_DIR SOURCE TARGET
+
+SOURCE is the folder of class folders that the set was made from. Prints how many images there are
+in TARGET then, in a folder a class.
+"""
+
+import sys
+from pathlib import Path
+
+from pipelines.errors import InputError
+from pipelines.features import parse_features
+from pipelines.manifest import load_manifest
+from pipelines.records import read_records
+
+
+def main() -> None:
+    data_dir, source, target = map(Path, sys.argv[1:])
+    try:
+        print(write_training_images(data_dir, source, target))
+    except InputError as error:
+        sys.exit(str(error))
+
+
+def write_training_images(data_dir: Path, source: Path, target: Path) -> int:
+    """Writes them, as they are stored, under numbers; returns how many there are.
+
+    Raises:
+        InputError: if the set cannot be read, holds pixels, or was made from another source.
+    """
+    manifest = load_manifest(data_dir)
+    if manifest.encoding != "jpeg":
+        raise InputError(
+            f"received --data_dir={data_dir} with the encoding {manifest.encoding!r}, expected "
+            "'jpeg': peers read encoded images; make another set."
+        )
+    count = 0
+    for shard in manifest.splits["train"].shards:
+        for record in read_records((data_dir / shard.name).read_bytes()):
+            features = parse_features(record)
+            file_name = features["file_name"].bytes_list.value[0].decode()
+            if not (source / file_name).is_file():
+                raise InputError(
+                    f"received --data_dir={data_dir}, which has the image {file_name}, and "
+                    f"--source={source}, which has not; expected the folder that it was made from."
+                )
+            label = features["label"].int64_list.value[0]
+            folder = target / manifest.class_names[label]
+            folder.mkdir(parents=True, exist_ok=True)
+            # PNG files, too: all readers go by what is in a file.
+            path = folder / f"{count:06}.jpg"
+            path.write_bytes(features["image"].bytes_list.value[0])
+            count += 1
+    return count
+
+
+if __name__ == "__main__":
+    main()
