@@ -64,7 +64,7 @@ class Comparison(NamedTuple):
 
 COMPARISONS = {
     "decoding": Comparison("Decoding", (
-        Rate("ours_decoding", "ours", "shards, decode, resize to 96x96, scale, batch"),
+        Rate("ours_decoding", "ours", "shards, order, decode, resize to 96x96, batch"),
         Rate("bare_decoder", "bare decoder", "tf.io.decode_image in tf.data, an image a call"),
         Rate("bare_decoder_in_batches", "bare decoder by 32", "the same, 32 images a call"),
     )),

@@ -87,7 +87,17 @@ def bare_decoder_in_batches(images: Path, data_dir: Path) -> Counts:
 
 
 def ours_decoding(images: Path, data_dir: Path) -> Counts:
-    return _ours(data_dir, augmentation=None, cache="none")
+    """Up to batches of uint8 images, which is where caching would begin."""
+    from pipelines.dataset import fixed_parallelism
+    from pipelines.decoding import decoded_anew
+    from pipelines.input_options import InputOptions
+    from pipelines.manifest import load_manifest
+    from pipelines.run_plan import plan_run
+
+    options = InputOptions(image_size=IMAGE_SIZE, batch_size=BATCH_SIZE, cache="none")
+    plan = plan_run(data_dir, load_manifest(data_dir), options, epochs=ENDLESS, seed=0)
+    batches = decoded_anew(plan).prefetch(2).with_options(fixed_parallelism())
+    return (len(batch["image"]) for batch in batches)
 
 
 def ours_in_memory(images: Path, data_dir: Path) -> Counts:

@@ -34,7 +34,8 @@ class InputOptions:
         cache: 'memory' to keep decoded images after the first epoch, 'none' to decode them again.
         threads: Batches that are decoded, and augmented, at the same time. Fixed, never AUTOTUNE:
             dropping an iterator can block for up to a minute on the autotuner's thread.
-        readers: Places of the shards that are read at the same time.
+        readers: Places of the shards that are read at the same time. One is enough for files that
+            the operating system reads ahead or holds; each of more costs a little.
         services: Addresses of data services that do the work instead of this process, as
             'grpc://HOST:PORT'.
     """
@@ -52,7 +53,7 @@ class InputOptions:
     augment_on: str = "host"
     cache: str = "memory"
     threads: int = dataclasses.field(default_factory=lambda: os.cpu_count() or 1)
-    readers: int = 4
+    readers: int = 1
     services: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -120,8 +120,11 @@ class InputConfig:
         "Batches that are decoded, and augmented, at the same time; one a core unless given.",
         group=INPUT_SPEED,
     )
-    input_readers: int = option(
-        4, "Places of the shards that are read at the same time.", group=INPUT_SPEED
+    input_readers: int | None = option(
+        None,
+        "Places of the shards that are read at the same time; 1 for files of this machine and 8 "
+        "for others unless given.",
+        group=INPUT_SPEED,
     )
     data_service: tuple[str, ...] = option(
         (),

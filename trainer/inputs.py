@@ -16,7 +16,10 @@ from pipelines.input_options import InputOptions
 from pipelines.manifest import Manifest, check_shards, load_manifest
 from pipelines.run_plan import check_image_size
 from pipelines.service_check import check_services
+from pipelines.staging import is_remote
 from trainer.input_config import InputConfig
+
+_REMOTE_READERS = 8  # since each waits for the network most of the time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +97,7 @@ def prepare_inputs(
         parts=replicas,
         augment_on=config.augment_on,
         cache="memory" if choice.cache == "memory" else "none",
-        readers=config.input_readers,
+        readers=config.input_readers or (_REMOTE_READERS if is_remote(data_dir) else 1),
         services=config.data_service,
         **({} if config.input_threads is None else {"threads": config.input_threads}),
     )
