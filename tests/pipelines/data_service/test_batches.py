@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipelines.dataset import steps_per_epoch, train_batches
+from pipelines.dataset import train_batches
+from pipelines.run_plan import steps_per_epoch
 from pipelines.sharding import Worker
 from tests.pipelines.data_service.reading import (
     EPOCHS,
