@@ -60,7 +60,11 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> None:
     command = f"python -m {_module_name()}"
     flag_values = define_flags(config_class)
     if {"--help", "-h", "-help", "--helpfull"} & set(sys.argv[1:]):
-        print(_help_text(command, sys.modules[main.__module__].__doc__ or "", flag_values))
+        with contextlib.suppress(BrokenPipeError):  # as under `--help | head`
+            print(_help_text(command, sys.modules[main.__module__].__doc__ or "", flag_values))
+            sys.stdout.flush()
+            sys.exit(EXIT_DONE)
+        _forget_stdout()
         sys.exit(EXIT_DONE)
     try:
         config = parse_config(config_class, flag_values, sys.argv)
@@ -78,8 +82,7 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> None:
         _fail(f"{command}: terminated.", EXIT_TERMINATED)
     except BrokenPipeError:
         # The reader of the pipe (head, less) has gone: there is nobody left to tell.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()
         sys.exit(EXIT_FAILED)
 
 
@@ -141,6 +144,12 @@ def _module_name() -> str:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def _forget_stdout() -> None:
+    """Sends what is still to be written to nowhere, or Python would complain when it ends."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, status: int) -> NoReturn:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import tensorflow as tf
 
 from pipelines.errors import InputError
+from pipelines.manifest import Manifest
 from pipelines.shard_check import Problem
 from pipelines.verification import verify
 
@@ -17,15 +18,19 @@ _RAISED_FOR_DAMAGE = (
 )
 
 
+# The entry of a manifest's `source` by which a set of pixels that --cache=disk made is known.
+DECODED_FROM = "decoded_from"
+
+
 def check_sound(data_dir: str | os.PathLike[str]) -> None:
     """Reads all of a set and compares it with its manifest.
 
     Raises:
         InputError: if anything is not as it was written, naming the first file and record.
     """
-    problems = verify(data_dir).problems
-    if problems:
-        raise _damaged(data_dir, problems)
+    verification = verify(data_dir)
+    if verification.problems:
+        raise _damaged(data_dir, verification.manifest, verification.problems)
 
 
 @contextlib.contextmanager
@@ -47,16 +52,21 @@ def damage_named(data_dir: str | os.PathLike[str]) -> Iterator[None]:
         problems = [p for p in verification.problems if p.file in known or not known]
         if not problems:
             raise
-        raise _damaged(data_dir, problems) from error
+        raise _damaged(data_dir, verification.manifest, problems) from error
 
 
-def _damaged(data_dir: str | os.PathLike[str], problems: Sequence[Problem]) -> InputError:
+def _damaged(
+    data_dir: str | os.PathLike[str], manifest: Manifest | None, problems: Sequence[Problem]
+) -> InputError:
     count = len(problems)
     # Rather a record than the file that it is in.
     first = next((p for p in problems if p.record is not None), problems[0])
     where = first.file if first.record is None else f"{first.file}, record {first.record}"
+    again = "copy the set again or make it again"
+    if manifest and DECODED_FROM in manifest.source:
+        again = f"remove {os.fspath(data_dir)}, which the next run with --cache=disk makes again"
     return InputError(
         f"received {os.fspath(data_dir)!r} with {count} problem{'s' if count > 1 else ''} (the "
         f"first in {where}: {first.problem}), expected a set as it was written; see `python -m "
-        f"pipelines.verify --data_dir={data_dir}`, and copy the set again or make it again."
+        f"pipelines.verify --data_dir={data_dir}`, and {again}."
     )

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 from etils import epath
 
-from pipelines.damage import damage_named
+from pipelines.damage import DECODED_FROM, damage_named
 from pipelines.decode import CHANNELS, decode_batch
 from pipelines.example import FEATURES, serialize_example
 from pipelines.manifest import Manifest, Shard, Split, write_manifest
@@ -19,7 +19,7 @@ from pipelines.record_index import make_indices, write_index
 from pipelines.records import frame_record
 from pipelines.shards import PlannedShard, write_shard, write_tfds_metadata
 
-ORIGIN = "decoded_from"  # the entry of a manifest's `source` that tells such a set from others
+ORIGIN = DECODED_FROM  # the entry of a manifest's `source` that tells such a set from others
 _BATCH = 32  # images decoded in one call
 # About as much as a record has beside its pixels: the names of its features, a file name, a hash.
 _RECORD_OVERHEAD = 256

@@ -108,8 +108,9 @@ def steps_per_epoch(manifest: Manifest, options: InputOptions, worker: Worker = 
         InputError: if the split is smaller than one batch, or the workers cannot divide it.
     """
     split = manifest.splits["train"]
+    share = worker.share(options.batch_size)
     if worker.shard_by == "file":
-        steps = worker.fewest_examples(split.shards) // worker.share(options.batch_size)
+        steps = worker.fewest_examples(split.shards) // share
     else:
         visits = balanced_visits(split.class_counts) if options.oversample else split.num_examples
         steps = visits // options.batch_size
@@ -149,6 +150,12 @@ def plan_run(
 ) -> RunPlan:
     """What `train_batches`, with the same arguments, will visit."""
     check_image_size(manifest, options.image_size)
+    steps = steps_per_epoch(manifest, options, worker)
+    if not 0 <= start_step <= epochs * steps:
+        raise InputError(
+            f"received start_step={start_step} for {epochs} epochs of {steps} steps, expected 0 to "
+            f"{epochs * steps}, after which nothing is left."
+        )
     return RunPlan(
         part=part_of(data_dir, manifest, "train", worker),
         class_counts=manifest.splits["train"].class_counts,
@@ -156,6 +163,6 @@ def plan_run(
         worker=worker,
         seed=seed,
         epochs=epochs,
-        steps_per_epoch=steps_per_epoch(manifest, options, worker),
+        steps_per_epoch=steps,
         start_step=start_step,
     )

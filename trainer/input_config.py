@@ -198,6 +198,11 @@ class InputConfig:
                     f"received --data_service={address}, expected grpc://HOST:PORT as "
                     "pipelines.data_service prints it."
                 )
+        if len(set(self.data_service)) < len(self.data_service):
+            raise InputError(
+                f"received --data_service={','.join(self.data_service)}, which names a service "
+                "twice, expected each once."
+            )
         if self.data_service and self.cache == "memory":
             raise InputError(
                 f"received --cache=memory with --data_service={','.join(self.data_service)}, whose "

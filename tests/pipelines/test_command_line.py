@@ -159,3 +159,14 @@ def test_a_closed_pipe_prints_no_traceback(command):
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait() == 1
+
+
+def test_help_into_a_pipe_that_nobody_reads_is_quiet():
+    command = [sys.executable, "-m", "trainer.main", "--help"]
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen(
+        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 0

@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 
 from pipelines import pixel_set
 from pipelines.augmentation.ranges import Augmentation
+from pipelines.damage import damage_named
 from pipelines.dataset import eval_batches, train_batches
 from pipelines.decode import decode_and_resize
 from pipelines.directory_lock import share_lock
@@ -272,6 +273,7 @@ def test_an_interruption_leaves_what_was_there(shapes, cache, monkeypatch, earli
 KILLED = """
 import os, signal, sys
 from pipelines import pixel_set
+from pipelines.damage import damage_named
 from pipelines.disk_cache import decoded_set
 from pipelines.manifest import load_manifest
 
@@ -359,6 +361,7 @@ def test_what_another_run_reads_is_not_replaced(shapes, cache):
 
 READER = """
 import sys
+from pipelines.damage import damage_named
 from pipelines.disk_cache import decoded_set
 from pipelines.manifest import load_manifest
 
@@ -481,3 +484,14 @@ def test_it_says_how_far_it_is(shapes, cache, monkeypatch, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("Decoding to disk: 1 of 24, ") and lines[0].endswith(" MB/s")
     assert lines[-1].startswith("Decoding to disk: 24 of 24, ")
+
+
+def test_damage_that_shows_while_it_is_read_is_named_with_what_to_do(shapes, cache):
+    decoded = decode_to(cache, shapes)
+    flip_a_bit(cache / decoded.manifest.splits["train"].shards[0].name)
+    options = InputOptions(image_size=SIZE, batch_size=6, cache="none")
+    with pytest.raises(InputError) as caught, damage_named(cache):
+        list(train_batches(cache, decoded.manifest, options, epochs=1, seed=0))
+    assert "its data does not agree with its checksum" in str(caught.value)
+    assert f"remove {cache}, which the next run with --cache=disk makes again" in str(caught.value)
+    assert "copy the set" not in str(caught.value)

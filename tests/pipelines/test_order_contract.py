@@ -238,3 +238,9 @@ def test_batches_that_workers_cannot_divide_are_refused(data_dir, manifest):
 def test_mixing_needs_pairs_on_every_replica():
     with pytest.raises(InputError, match="batch size of 8 for 8 replicas .* a multiple of 16"):
         dataclasses.replace(OPTIONS, parts=8)
+
+
+@pytest.mark.parametrize("start_step", [-1, EPOCHS * 11 + 1])
+def test_a_step_that_is_not_in_the_run_is_refused(data_dir, manifest, start_step):
+    with pytest.raises(InputError, match=f"start_step={start_step} for 3 epochs of 11 steps"):
+        make(data_dir, manifest, start_step)

@@ -110,6 +110,7 @@ def test_contradictions_are_refused_with_both_values(values, message):
         ({"input_readers": 0}, "--input_readers=0, expected at least 1"),
         ({"cache_memory_mb": -1}, "--cache_memory_mb=-1, expected at least 0"),
         ({"data_service": ("localhost:5050",)}, "expected grpc://HOST:PORT"),
+        ({"data_service": ("grpc://a:1", "grpc://a:1")}, "names a service twice"),
         ({"unwarped_fraction": 1.0}, "--unwarped_fraction=1.0"),
     ],
 )
