@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipelines.destination import check_destination
 from pipelines.errors import InputError
-from pipelines.manifest import SCHEMA_VERSION, Manifest, Shard, Split, write_manifest
+from pipelines.manifest import SCHEMA_VERSION, Manifest, Shard, Split
 from pipelines.progress import progress
 from pipelines.quiet_tensorflow import import_tensorflow
-from pipelines.record_index import RecordIndex, make_indices, write_index
+from pipelines.record_index import make_indices
 from pipelines.settings import Settings
 from pipelines.sources import Source
 from pipelines.split import check_class_counts, split_images
@@ -62,7 +62,7 @@ def convert(
     # Here, because these bring TensorFlow: seconds for which bad input need not wait.
     import_tensorflow()
     from pipelines.local_engine import LocalEngine
-    from pipelines.shards import plan_shards
+    from pipelines.shards import plan_shards, write_beside_shards
 
     engine = engine or LocalEngine()
     with staged_directory(output_dir, replace=overwrite) as stage:
@@ -80,7 +80,7 @@ def convert(
         }
         manifest = _describe(source, settings, inventory, splits, groups)
         indices = make_indices(plan, inventory.record_bytes, inventory.labels)
-        return _write_beside_shards(stage, manifest, indices)
+        return write_beside_shards(stage, manifest, indices)
 
 
 def _take_inventory(
@@ -177,18 +177,6 @@ def _describe(
         duplicates=tuple(sorted(tuple(names) for names in named)),
         metadata={},
     )
-
-
-def _write_beside_shards(
-    stage: os.PathLike[str], manifest: Manifest, indices: dict[str, RecordIndex]
-) -> Manifest:
-    """Writes what else a set has, its manifest last, which then names it all."""
-    from pipelines.shards import write_tfds_metadata
-
-    metadata = write_tfds_metadata(stage, manifest) | write_index(stage, indices)
-    manifest = dataclasses.replace(manifest, metadata=metadata)
-    write_manifest(stage, manifest)
-    return manifest
 
 
 def _check_parts(source: Source, settings: Settings) -> None:

@@ -13,11 +13,11 @@ from etils import epath
 from pipelines.damage import DECODED_FROM, damage_named
 from pipelines.decode import CHANNELS, decode_batch
 from pipelines.example import FEATURES, serialize_example
-from pipelines.manifest import Manifest, Shard, Split, write_manifest
+from pipelines.manifest import Manifest, Shard, Split
 from pipelines.progress import progress
-from pipelines.record_index import make_indices, write_index
+from pipelines.record_index import make_indices
 from pipelines.records import frame_record
-from pipelines.shards import PlannedShard, write_shard, write_tfds_metadata
+from pipelines.shards import PlannedShard, write_beside_shards, write_shard
 
 ORIGIN = DECODED_FROM  # the entry of a manifest's `source` that tells such a set from others
 _BATCH = 32  # images decoded in one call
@@ -84,10 +84,7 @@ def write_pixel_set(
         shards = _write_shards(directory, plan, records())
     pixels = _describe(manifest, plan, shards, image_size, decode_ratio)
     indices = make_indices(plan, record_bytes, labels)
-    metadata = write_tfds_metadata(epath.Path(directory), pixels) | write_index(directory, indices)
-    pixels = dataclasses.replace(pixels, metadata=metadata)
-    write_manifest(directory, pixels)
-    return pixels
+    return write_beside_shards(epath.Path(directory), pixels, indices)
 
 
 def _stored_plan(manifest: Manifest) -> list[PlannedShard]:

@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from pipelines.manifest import Manifest, Shard
+from pipelines.manifest import Manifest, Shard, write_manifest
+from pipelines.record_index import RecordIndex, write_index
 from pipelines.staging import to_disk
 
 _RECORDS_TOGETHER = 64
@@ -86,6 +87,20 @@ def write_shard(path: os.PathLike[str], records: Iterable[bytes]) -> Shard:
             num_bytes += len(block)
         to_disk(stream)
     return Shard(target.name, num_examples, num_bytes, sha256.hexdigest())
+
+
+def write_beside_shards(
+    directory: os.PathLike[str], manifest: Manifest, indices: Mapping[str, RecordIndex]
+) -> Manifest:
+    """Writes what else a set has, its manifest last, which then names it all.
+
+    Returns:
+        The manifest with the hashes of these files.
+    """
+    metadata = write_tfds_metadata(directory, manifest) | write_index(directory, indices)
+    manifest = dataclasses.replace(manifest, metadata=metadata)
+    write_manifest(directory, manifest)
+    return manifest
 
 
 def write_tfds_metadata(directory: os.PathLike[str], manifest: Manifest) -> dict[str, str]:
