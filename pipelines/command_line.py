@@ -17,7 +17,6 @@ import dataclasses
 import os
 import signal
 import sys
-import textwrap
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ from typing import Any, NoReturn, TypeVar
 
 from absl import flags
 
+from pipelines.command_help import help_text
 from pipelines.errors import InputError
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
@@ -46,6 +46,18 @@ def option(default: Any, help: str, *, group: str, choices: Sequence[str] = ()) 
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def after_dashes(name: str, help: str) -> Any:
+    """A dataclass field, a tuple of strings, for what stands after `--`, as it is.
+
+    A command without such a field takes nothing but its flags; it can have one at most.
+
+    Args:
+        name: What it is called in `--help`, as "FLAGS OF another.command".
+        help: What becomes of it.
+    """
+    return dataclasses.field(default=(), metadata={"after_dashes": name, "help": help})
+
+
 def run(main: Callable[[Config], None], config_class: type[Config]) -> None:
     """Turns `sys.argv` into a config, calls `main` with it and exits as all commands do.
 
@@ -57,11 +69,12 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> None:
         config_class: Frozen dataclass whose fields are made with `option`; its `__post_init__`
             raises `InputError` for values that cannot be.
     """
-    command = f"python -m {_module_name()}"
+    command = command_name()
     flag_values = define_flags(config_class)
     if {"--help", "-h", "-help", "--helpfull"} & set(sys.argv[1:]):
         with contextlib.suppress(BrokenPipeError):  # as under `--help | head`
-            print(_help_text(command, sys.modules[main.__module__].__doc__ or "", flag_values))
+            purpose = sys.modules[main.__module__].__doc__ or ""
+            print(help_text(command, purpose, flag_values, _field_after_dashes(config_class)))
             sys.stdout.flush()
             sys.exit(EXIT_DONE)
         _forget_stdout()
@@ -76,6 +89,8 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> None:
         main(config)
     except InputError as error:
         _fail(f"{command}: {_one_line(error)}", EXIT_FAILED)
+    except StoppedBySignal as stopped:
+        _fail(f"{command}: {_one_line(stopped)}", 128 + stopped.signal_number)
     except KeyboardInterrupt:
         _fail(f"{command}: interrupted.", EXIT_INTERRUPTED)
     except _Terminated:
@@ -92,6 +107,8 @@ def define_flags(config_class: type) -> flags.FlagValues:
     flag_values.set_gnu_getopt(True)
     hints = typing.get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
+        if "after_dashes" in field.metadata:
+            continue
         keywords = {"flag_values": flag_values, "module_name": field.metadata["group"]}
         if field.metadata["choices"]:
             arguments = (field.name, field.default, field.metadata["choices"])
@@ -111,7 +128,14 @@ def parse_config(
         flags.Error: for an unknown flag or a value of the wrong type.
         InputError: for an argument that is no flag, and for values that `config_class` refuses.
     """
-    positional = flag_values(list(argv))[1:]
+    rest = _field_after_dashes(config_class)
+    own, after = _split_at_dashes(argv) if rest else (list(argv), ())
+    try:
+        positional = flag_values(own)[1:]
+    except flags.UnrecognizedFlagError as error:
+        if rest is None:
+            raise
+        raise InputError(f"{error}; {rest.metadata['after_dashes']} stand after --.") from error
     if positional:
         raise InputError(
             f"received the argument {positional[0]!r}, expected flags only; write --name=value."
@@ -119,7 +143,7 @@ def parse_config(
     values = {name: flag_values[name].value for name in flag_values}
     # absl gives a list for a tuple's flag; a frozen config holds no lists.
     frozen = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    return config_class(**frozen)
+    return config_class(**frozen, **({rest.name: after} if rest else {}))
 
 
 _DEFINE_BY_TYPE: dict[Any, Callable[..., Any]] = {
@@ -131,15 +155,26 @@ _DEFINE_BY_TYPE: dict[Any, Callable[..., Any]] = {
 }
 
 
+def _field_after_dashes(config_class: type) -> dataclasses.Field[Any] | None:
+    fields = dataclasses.fields(config_class)
+    return next((field for field in fields if "after_dashes" in field.metadata), None)
+
+
+def _split_at_dashes(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    dashes = argv.index("--") if "--" in argv else len(argv)
+    return list(argv[:dashes]), tuple(argv[dashes + 1 :])
+
+
 def _without_none(hint: Any) -> Any:
     if isinstance(hint, types.UnionType):
         return next(part for part in typing.get_args(hint) if part is not type(None))
     return hint
 
 
-def _module_name() -> str:
+def command_name() -> str:
+    """How this process was started, for the head of its last line: 'python -m trainer.main'."""
     spec = sys.modules["__main__"].__spec__
-    return spec.name if spec else os.path.basename(sys.argv[0])
+    return f"python -m {spec.name if spec else os.path.basename(sys.argv[0])}"
 
 
 def _one_line(error: Exception) -> str:
@@ -157,6 +192,18 @@ def _fail(message: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
+class StoppedBySignal(Exception):
+    """A command noted a signal, put its work in order and says how it goes on.
+
+    Attributes:
+        signal_number: Which signal, for the exit status.
+    """
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
+
+
 class _Terminated(SystemExit):
     """SIGTERM came; raised in the main thread, whatever that is at."""
 
@@ -172,26 +219,3 @@ def _choose_keras_backend() -> None:
             f"received KERAS_BACKEND={backend!r}, expected 'tensorflow' (the training loop is "
             "written against tf.distribute); unset KERAS_BACKEND."
         )
-
-
-def _help_text(command: str, purpose: str, flag_values: flags.FlagValues) -> str:
-    parts = [f"{purpose.strip()}\n\nusage: {command} [--flag=value ...]"]
-    for group, group_flags in flag_values.flags_by_module_dict().items():
-        parts.append("\n".join([f"{group}:", *map(_flag_help, group_flags)]))
-    parts.append("Other:\n  --flagfile=FILE\n      Reads flags from FILE, one a line.")
-    return "\n\n".join(parts)
-
-
-def _flag_help(flag: flags.Flag) -> str:
-    if flag.boolean:
-        head = f"  --[no]{flag.name}"
-    elif isinstance(flag, flags.EnumFlag):
-        head = f"  --{flag.name}={'|'.join(flag.parser.enum_values)}"
-    else:
-        kinds = {"int": "N", "float": "X", "comma separated list of strings": "A,B,..."}
-        head = f"  --{flag.name}={kinds.get(flag.flag_type(), 'VALUE')}"
-    default = "" if flag.default is None else f" (default: {flag.default_as_str.strip(chr(39))})"
-    indent = " " * 6
-    help_text = flag.help.split(">: ", 1)[-1]  # absl puts "<a|b>: " before an enum's help
-    text = textwrap.fill(help_text + default, 96, initial_indent=indent, subsequent_indent=indent)
-    return f"{head}\n{text}"

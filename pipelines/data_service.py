@@ -17,6 +17,7 @@ from typing import IO, cast
 
 from pipelines.command_line import option, run
 from pipelines.errors import InputError
+from pipelines.ports import check_ports
 from pipelines.service_check import why_unreachable
 
 _LAST_PORT = 65535
@@ -69,7 +70,9 @@ class ServiceConfig:
 
 def main(config: ServiceConfig) -> None:
     """Starts the services, prints where they are, and watches over them."""
-    _check_ports(config)
+    # gRPC shares a port with whatever else of the same user listens there with it: two services
+    # would each get some of a trainer's calls.
+    check_ports([port for pair in config.ports for port in pair if port])
     host = config.host or socket.gethostname()
     with contextlib.ExitStack() as stack:
         # All at once: each takes seconds to import TensorFlow.
@@ -109,22 +112,6 @@ def _port_from(output: IO[bytes]) -> int:
             "another --port."
         )
     return int(answer)
-
-
-def _check_ports(config: ServiceConfig) -> None:
-    # gRPC shares a port with whatever else of the same user listens there with it: two services
-    # would each get some of a trainer's calls.
-    for port in [port for pair in config.ports for port in pair if port]:
-        with socket.socket() as free:
-            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                free.bind(("", port))
-            except OSError as error:
-                raise InputError(
-                    f"received --port={config.port} for {2 * config.workers} ports, but {port} "
-                    f"cannot be had ({error.strerror}), expected free ones; choose another "
-                    "--port, or 0."
-                ) from error
 
 
 def _check_host(host: str, addresses: list[str]) -> None:

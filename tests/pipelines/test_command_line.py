@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-from pipelines.command_line import define_flags, option, parse_config
+from pipelines.command_help import help_text
+from pipelines.command_line import after_dashes, define_flags, option, parse_config
 from pipelines.errors import InputError
 
 
@@ -64,6 +65,54 @@ def test_wrong_usage(argument, error, message):
     with pytest.raises(error) as caught:
         parse(argument)
     assert message in str(caught.value)
+
+
+@dataclasses.dataclass(frozen=True)
+class RelayConfig(GreetConfig):
+    rest: tuple[str, ...] = after_dashes("FLAGS OF greet", "They are handed on.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count", "rest"),
+    [
+        ([], None, ()),
+        (["--count=2"], 2, ()),
+        (["--"], None, ()),
+        (
+            ["--count=2", "--", "--count=3", "loud", "--", "-x"],
+            2,
+            ("--count=3", "loud", "--", "-x"),
+        ),
+    ],
+)
+def test_what_stands_after_dashes_is_taken_as_it_is(arguments, count, rest):
+    config = parse_config(RelayConfig, define_flags(RelayConfig), ["relay", *arguments])
+    assert (config.count, config.rest) == (count, rest)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["loud", "--", "--count=3"], "received the argument 'loud', expected flags only"),
+        (["--volme=2"], "'volme'. Did you mean: volume ?; FLAGS OF greet stand after --."),
+    ],
+)
+def test_what_stands_before_dashes_is_checked(arguments, message):
+    with pytest.raises(InputError) as caught:
+        parse_config(RelayConfig, define_flags(RelayConfig), ["relay", *arguments])
+    assert message in str(caught.value)
+
+
+def test_a_command_without_use_for_it_takes_nothing_after_dashes():
+    with pytest.raises(InputError, match="received the argument '--count=3', expected flags only"):
+        parse("--", "--count=3")
+
+
+def test_help_says_what_stands_after_dashes():
+    (rest,) = [field for field in dataclasses.fields(RelayConfig) if field.name == "rest"]
+    text = help_text("relay", "Hands on.", define_flags(RelayConfig), rest)
+    assert "usage: relay [--flag=value ...] -- FLAGS OF greet\n" in text
+    assert text.endswith("After --:\n  FLAGS OF greet\n      They are handed on.")
 
 
 COMMAND = textwrap.dedent('''
