@@ -11,7 +11,7 @@ setup(
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=find_packages(include=["pipelines", "pipelines.*", "model", "trainer"]),
+    packages=find_packages(include=["pipelines", "pipelines.*", "model", "trainer", "trainer.*"]),
     python_requires=">=3.10",
     install_requires=[
         "absl-py>=2.1",
@@ -43,7 +43,7 @@ setup(
         ],
         "cuda": ["tensorflow[and-cuda]>=2.21"],
         "remote": ["fsspec[gcs,http,s3]>=2025.2"],
-        "test": ["apache-beam>=2.70", "fsspec[http]>=2025.2", "pytest>=8.0"],
+        "test": ["apache-beam>=2.70", "fsspec[http]>=2025.2", "pytest>=8.0", "pytest-xdist>=3.6"],
         "dev": ["mypy>=1.15", "pre-commit>=4.0", "ruff>=0.12"],
     },
 )

@@ -22,7 +22,7 @@ def note_fault(
     test_name = request.node.originalname.removeprefix("test_").replace("_", " ")
 
     def note(group: str, fault: str = "") -> Callable[[object], None]:
-        row = {"group": group, "fault": fault or test_name, "happened": ""}
+        row = {"group": group, "fault": _in_utf8(fault or test_name), "happened": ""}
         record_property(PROPERTY, row)
         return lambda happened: row.update(happened=_told(happened))
 
@@ -35,7 +35,12 @@ def _told(happened: object) -> str:
         # Of a message's three parts the first, and of a path in it, which is temporary, the end.
         received = text.removeprefix("received ").partition(", expected")[0]
         text = "refused: " + re.sub(r"[^\s'=(]*/([^\s'/]+)", r"\1", received, count=1)
-    return re.sub(r"\w+-(\w+)\.tfrecord-(\d+)-of-\d+", r"\1 \2", text)
+    return _in_utf8(re.sub(r"\w+-(\w+)\.tfrecord-(\d+)-of-\d+", r"\1 \2", text))
+
+
+def _in_utf8(text: str) -> str:
+    """Rows go from process to process where tests run side by side."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
