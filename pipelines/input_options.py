@@ -7,6 +7,7 @@ from pipelines.augmentation.ranges import Augmentation
 from pipelines.errors import InputError
 
 AUGMENT_ON = ("host", "device")
+SHARD_BY = ("example", "file")
 DECODE_RATIOS = (1, 2, 4, 8)  # by which libjpeg can reduce an image while it decodes it
 
 

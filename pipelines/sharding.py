@@ -3,10 +3,9 @@
 import dataclasses
 
 from pipelines.errors import InputError
+from pipelines.input_options import SHARD_BY
 from pipelines.manifest import Shard
 from pipelines.order import Window
-
-SHARD_BY = ("example", "file")
 
 
 @dataclasses.dataclass(frozen=True)

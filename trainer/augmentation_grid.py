@@ -60,7 +60,7 @@ def _images(config: InputConfig, number: int) -> tuple[np.ndarray, np.ndarray, S
             f"received --image={number}, expected less than the {count} training images of "
             f"{config.data_dir}."
         )
-    inputs = prepare_inputs(config, manifest)
+    inputs = prepare_inputs(config, manifest, for_training=False)
     with damage_named(inputs.data_dir):
         batches = eval_batches(inputs.data_dir, inputs.manifest, "train", inputs.options)
         examples = batches.unbatch().take(count)

@@ -43,6 +43,11 @@ class BenchmarkConfig(TrainConfig):
                 f"received --run_dir={self.run_dir}, expected none: a benchmark leaves no run "
                 "behind; --json and --chart say where its figures go."
             )
+        if self.strategy == "multi_worker":
+            raise InputError(
+                "received --strategy=multi_worker, expected a strategy of one process to be timed; "
+                "use --strategy=mirrored."
+            )
         if self.chart is not None and not self.chart.lower().endswith(".png"):
             raise InputError(f"received --chart={self.chart}, expected a file name in .png.")
 

@@ -2,20 +2,42 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 from pipelines.command_line import option
 from pipelines.errors import InputError
-from trainer.input_config import DATA, InputConfig, check_at_least, check_share
+from pipelines.input_options import SHARD_BY
+from trainer.input_config import DATA, ORDER, check_at_least
+from trainer.optimisation_config import OptimisationConfig
+from trainer.whole_file import whole_file
 
 CONFIG_NAME = "config.json"
 
-MODEL, OPTIMISATION = "Model", "Optimisation"
 HARDWARE, OUTPUT = "Hardware and speed", "Output"
+CHECKPOINTS = "Checkpoints"
+
+# Each worker may have its own; those of `run_dir` and checkpoints count in the chief only.
+_OF_EACH_WORKER = {
+    "cache",
+    "cache_dir",
+    "cache_memory_mb",
+    "classes",
+    "data_dir",
+    "data_service",
+    "input_readers",
+    "input_threads",
+    "keep_checkpoints",
+    "resume",
+    "run_dir",
+    "verify_data",
+    "worker_timeout",
+}
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(InputConfig):
+class TrainConfig(OptimisationConfig):
     """Every choice of a training run; the defaults are the default recipe.
 
     Raises:
@@ -31,51 +53,25 @@ class TrainConfig(InputConfig):
     classes: tuple[str, ...] = option(
         (), "If given, the class names that the data must have.", group=DATA
     )
-    l2: float = option(0.0, "L2 penalty on the convolutions' kernels.", group=MODEL)
-    batch_norm_momentum: float = option(
-        0.9, "Share of the old value that moving statistics keep in a step.", group=MODEL
-    )
-    sync_batch_norm: bool = option(
-        True,
-        "With several replicas, normalise by the statistics of the whole batch, so that the "
-        "result does not depend on their number.",
-        group=MODEL,
-    )
-    epochs: int = option(14, "Passes over the training split.", group=OPTIMISATION)
-    learning_rate: float = option(2e-3, "Adam's peak learning rate.", group=OPTIMISATION)
-    schedule: str = option(
-        "cosine",
-        "Learning rate over the run: constant; cosine to 0; or inverse_time, "
-        "learning_rate / (1 + decay * step).",
-        group=OPTIMISATION,
-        choices=("constant", "cosine", "inverse_time"),
-    )
-    warmup_fraction: float = option(
-        0.07,
-        "Share of the steps in which the rate of --schedule=cosine first rises linearly from 0.",
-        group=OPTIMISATION,
-    )
-    decay: float | None = option(
-        None,
-        "Rate of --schedule=inverse_time a step; learning_rate / epochs unless given, as in "
-        "the tutorial.",
-        group=OPTIMISATION,
-    )
-    label_smoothing: float = option(
-        0.0, "Share of the target spread evenly over all classes, in [0, 1).", group=OPTIMISATION
-    )
-    class_weights: str = option(
-        "none",
-        "balanced: in the loss, examples of a class with few count more, examples / (classes * "
-        "examples of the class), so that all classes count equally.",
-        group=OPTIMISATION,
-        choices=("none", "balanced"),
+    shard_by: str = option(
+        "example",
+        "How the workers of --strategy=multi_worker divide the data. example: each reads all "
+        "shards, and the batches are those of one worker. file: each reads shards of its own.",
+        group=ORDER,
+        choices=SHARD_BY,
     )
     strategy: str = option(
         "default",
-        "default: one device. mirrored: all GPUs of this machine, or the CPU.",
+        "default: one device. mirrored: all GPUs of this machine, or the CPU. multi_worker: the "
+        "same on several machines, each of which runs this command with the same flags; TF_CONFIG "
+        "or Slurm say where they are. tpu: the TPU of TPU_NAME, or of this machine.",
         group=HARDWARE,
-        choices=("default", "mirrored"),
+        choices=("default", "mirrored", "multi_worker", "tpu"),
+    )
+    worker_timeout: float = option(
+        300.0,
+        "How many seconds the workers of --strategy=multi_worker wait for each other at the start.",
+        group=HARDWARE,
     )
     virtual_devices: int = option(
         0,
@@ -89,52 +85,93 @@ class TrainConfig(InputConfig):
         group=HARDWARE,
         choices=("auto", "float32", "mixed_float16", "mixed_bfloat16"),
     )
+    steps_per_call: int = option(
+        1,
+        "Steps in one call of TensorFlow: more where devices wait for Python between short steps.",
+        group=HARDWARE,
+    )
     run_dir: str | None = option(
         None,
-        "Directory for logs, model and report; runs/DATA-TIME unless given. A directory that "
-        "holds anything is never written to.",
+        "Directory for logs, model and report; runs/DATA-TIME unless given.",
         group=OUTPUT,
+    )
+    checkpoint_every: str = option(
+        "epoch",
+        "When the run is saved: epoch; a number of steps, such as 500; or minutes, such as 10m. A "
+        "run that is stopped by Ctrl-C or SIGTERM is saved, too.",
+        group=CHECKPOINTS,
+    )
+    keep_checkpoints: int = option(3, "How many, the newest, are kept.", group=CHECKPOINTS)
+    resume: str = option(
+        "auto",
+        "auto: go on with what --run_dir holds, from its newest checkpoint. never: refuse a "
+        "--run_dir that holds a run. Or another run's directory, or a checkpoint of it, to go on "
+        "from in a new --run_dir.",
+        group=CHECKPOINTS,
+    )
+    check_numbers_every: int = option(
+        100,
+        "Steps after which loss and weights are checked for NaN and infinity; they are also before "
+        "each checkpoint and after each epoch.",
+        group=CHECKPOINTS,
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_ranges()
-        self._check_combinations()
-
-    def _check_ranges(self) -> None:
-        at_least = {"epochs": 1, "virtual_devices": 0, "l2": 0, "decay": 0}
+        at_least = {
+            "virtual_devices": 0,
+            "steps_per_call": 1,
+            "keep_checkpoints": 1,
+            "check_numbers_every": 1,
+        }
         for name, least in at_least.items():
             check_at_least(name, getattr(self, name), least)
-        for name in ("batch_norm_momentum", "label_smoothing", "warmup_fraction"):
-            check_share(name, getattr(self, name))
-        if not 0 < self.learning_rate < float("inf"):
-            raise InputError(
-                f"received --learning_rate={self.learning_rate}, expected a finite number above 0."
-            )
-
-    def _check_combinations(self) -> None:
         if self.virtual_devices > 1 and self.strategy == "default":
             raise InputError(
                 f"received --virtual_devices={self.virtual_devices} with --strategy=default, which "
                 "uses one device; add --strategy=mirrored."
             )
-        if self.decay is not None and self.schedule != "inverse_time":
+        if self.virtual_devices and self.strategy in ("multi_worker", "tpu"):
             raise InputError(
-                f"received --decay={self.decay} with --schedule={self.schedule}, expected "
-                "--schedule=inverse_time; drop one of the two."
+                f"received --virtual_devices={self.virtual_devices} with --strategy="
+                f"{self.strategy}, which takes the devices that there are, expected "
+                "--strategy=mirrored; drop one of the two."
             )
-        if self.oversample and self.class_weights != "none":
+        if not self.resume:
             raise InputError(
-                f"received --oversample with --class_weights={self.class_weights}, which both "
-                "balance the classes, expected one of them; drop the other."
+                "received --resume= without a value, expected auto, never, a run directory or a "
+                "checkpoint."
+            )
+        if self.shard_by != "example" and self.strategy != "multi_worker":
+            raise InputError(
+                f"received --shard_by={self.shard_by} with --strategy={self.strategy}, which is of "
+                "one worker, expected --strategy=multi_worker; drop one of the two."
+            )
+        if not 0 < self.worker_timeout < float("inf"):
+            raise InputError(
+                f"received --worker_timeout={self.worker_timeout}, expected a finite number of "
+                "seconds above 0."
+            )
+        if not re.fullmatch(r"epoch|[1-9]\d*m?", self.checkpoint_every):
+            raise InputError(
+                f"received --checkpoint_every={self.checkpoint_every}, expected epoch, a number of "
+                "steps such as 500, or whole minutes such as 10m."
             )
 
-    @property
-    def unwarped_epochs(self) -> int:
-        """The last epochs in which images are only mirrored."""
-        return round(self.unwarped_fraction * self.epochs)
+    def agreed(self) -> dict[str, str]:
+        """What must be the same on all workers, by flag: all that is not a matter of places."""
+        return {
+            f"--{name}": str(value)
+            for name, value in dataclasses.asdict(self).items()
+            if name not in _OF_EACH_WORKER
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """The value of each flag, in types that JSON has."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def write(self, run_dir: Path) -> None:
-        """Writes the config as `config.json` into `run_dir`."""
-        text = json.dumps(dataclasses.asdict(self), indent=2)
-        (run_dir / CONFIG_NAME).write_text(text + "\n", encoding="utf-8")
+        """Writes the config as `config.json` into `run_dir`, whole or not at all."""
+        text = json.dumps(self.as_json(), indent=2)
+        with whole_file(run_dir / CONFIG_NAME) as path:
+            path.write_text(text + "\n", encoding="utf-8")

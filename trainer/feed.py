@@ -1,7 +1,7 @@
 """Hands each replica its share of a batch."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -16,28 +16,61 @@ class Feed:
 
     Args:
         strategy: Where the replicas are.
-        batches: With `replicas_in_sync` elements for each step.
+        batches: For each step an element for each of the replicas of this process.
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> None:
+    def __init__(self, strategy: tf.distribute.Strategy, batches: Iterable[Any]) -> None:
         self._strategy = strategy
         self._batches = batches
 
+    def __iter__(self) -> "Steps":
+        return Steps(self._strategy, iter(self._batches))
+
+
+class Steps:
+    """One pass of a `Feed`: yields one value a step, which `strategy.run` takes apart."""
+
+    def __init__(self, strategy: tf.distribute.Strategy, shares: Iterator[Any]) -> None:
+        self._strategy = strategy
+        self._shares = shares
+        # Without tf.distribute, shares are taken as they are, wherever they are.
+        self._devices = strategy.extended.worker_devices if _is_distributed(strategy) else (None,)
+
     def __iter__(self) -> Iterator[Any]:
-        """Yields one value a step; `strategy.run` takes it apart."""
-        if self._strategy.num_replicas_in_sync == 1:
-            yield from self._batches
-            return
-        shares = iter(self._batches)
-        devices = self._strategy.extended.worker_devices
-        for first in shares:
-            step = [first, *itertools.islice(shares, len(devices) - 1)]
-            placed = [_on(device, share) for device, share in zip(devices, step, strict=True)]
-            yield self._strategy.experimental_distribute_values_from_function(
-                lambda context, placed=placed: placed[context.replica_id_in_sync_group]
-            )
+        return self
+
+    def __next__(self) -> Any:
+        return self.take(1)
+
+    def take(self, count: int) -> Any:
+        """The next steps as one value; several are stacked along a new first axis.
+
+        Raises:
+            StopIteration: if there are not so many any more.
+        """
+        replicas = len(self._devices)
+        shares = list(itertools.islice(self._shares, count * replicas))
+        if len(shares) < count * replicas:
+            raise StopIteration
+        placed = [
+            _placed(device, shares[number::replicas]) for number, device in enumerate(self._devices)
+        ]
+        if not _is_distributed(self._strategy):
+            return placed[0]
+        return self._strategy.experimental_distribute_values_from_function(
+            # Several processes count their replicas together.
+            lambda context: placed[context.replica_id_in_sync_group % replicas]
+        )
 
 
-def _on(device: str, share: Any) -> Any:
+def _is_distributed(strategy: tf.distribute.Strategy) -> bool:
+    return strategy.num_replicas_in_sync > 1
+
+
+def _placed(device: str | None, shares: list[Any]) -> Any:
+    """One replica's shares of some steps, on its device."""
+    if device is None and len(shares) == 1:
+        return shares[0]
     with tf.device(device):
-        return tf.nest.map_structure(tf.identity, share)
+        join = tf.identity if len(shares) == 1 else lambda *tensors: tf.stack(tensors)
+        return tf.nest.map_structure(join, *shares)

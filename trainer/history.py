@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -18,6 +19,8 @@ class TrainMetrics:
     Attributes:
         loss: Mean cross-entropy of the epoch's batches, each before its step; without L2.
         accuracy: Share of examples classified right, likewise.
+        gradient_norm: Mean over the steps of the norm of the batch's gradient over all weights,
+            before any clipping.
         images_per_second: Training images over wall time.
         input_wait_fraction: Share of the time in which the step waited for its batch, in [0, 1].
         learning_rate: After the last step.
@@ -25,6 +28,7 @@ class TrainMetrics:
 
     loss: float
     accuracy: float
+    gradient_norm: float
     images_per_second: float
     input_wait_fraction: float
     learning_rate: float
@@ -53,6 +57,16 @@ class EpochRecord:
     step: int
     train: TrainMetrics
     eval: EvalMetrics
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "EpochRecord":
+        """The record that `dataclasses.asdict` made `values` of."""
+        return cls(
+            values["epoch"],
+            values["step"],
+            TrainMetrics(**values["train"]),
+            EvalMetrics(**values["eval"]),
+        )
 
     def __str__(self) -> str:
         return (

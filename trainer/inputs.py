@@ -14,8 +14,9 @@ from pipelines.errors import InputError
 from pipelines.free_memory import free_memory
 from pipelines.input_options import InputOptions
 from pipelines.manifest import Manifest, check_shards, load_manifest
-from pipelines.run_plan import check_image_size
+from pipelines.run_plan import check_image_size, steps_per_epoch
 from pipelines.service_check import check_services
+from pipelines.sharding import ALONE, Worker
 from pipelines.staging import is_remote
 from trainer.input_config import InputConfig
 
@@ -31,22 +32,37 @@ class Inputs:
         manifest: What is in them.
         options: How batches are made of it.
         cache: Where decoded images stay, and why.
+        worker: Whose share of each batch this process takes.
     """
 
     data_dir: str
     manifest: Manifest
     options: InputOptions
     cache: CacheChoice
+    worker: Worker = ALONE
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Training steps in an epoch."""
+        return steps_per_epoch(self.manifest, self.options, self.worker)
 
     @property
     def eval_split(self) -> str:
-        """What is watched during training; nothing is ever selected by it."""
+        """What is evaluated after each epoch; nothing is ever selected by the test split."""
         return eval_split(self.manifest)
 
 
 def eval_split(manifest: Manifest) -> str:
     """'validation' where the set has it, else 'test'."""
     return "validation" if "validation" in manifest.splits else "test"
+
+
+def data_name(manifest: Manifest) -> str:
+    """What the data set is called, for the reader."""
+    drawn = (
+        " (drawn by this project, no photographs)" if manifest.source["kind"] == "sample" else ""
+    )
+    return f"{manifest.name}{drawn}"
 
 
 def checked_manifest(config: InputConfig) -> Manifest:
@@ -68,19 +84,27 @@ def checked_manifest(config: InputConfig) -> Manifest:
 
 
 def prepare_inputs(
-    config: InputConfig, manifest: Manifest, *, replicas: int = 1, unwarped_epochs: int = 0
+    config: InputConfig,
+    manifest: Manifest,
+    *,
+    replicas: int = 1,
+    unwarped_epochs: int = 0,
+    worker: Worker = ALONE,
+    for_training: bool = True,
 ) -> Inputs:
     """Chooses where decoded images stay, and makes the set of pixels if that is on the disk.
 
     Args:
         config: The command's flags.
         manifest: Of `config.data_dir`.
-        replicas: Among which each batch is divided.
+        replicas: Of this process, among which its share of each batch is divided.
         unwarped_epochs: The last epochs, in which images are only mirrored.
+        worker: Whose share of each batch this process takes.
+        for_training: Whether the training split must fill a batch.
 
     Raises:
-        InputError: for a cache that does not fit, or that cannot be made, options that contradict,
-            or a data service that does not answer.
+        InputError: for a batch that is larger than the training split, a cache that does not fit,
+            or that cannot be made, options that contradict, or a data service that does not answer.
     """
     check_services(config.data_service)
     data_dir = os.fspath(epath.Path(config.data_dir).expanduser())
@@ -101,7 +125,9 @@ def prepare_inputs(
         services=config.data_service,
         **({} if config.input_threads is None else {"threads": config.input_threads}),
     )
-    inputs = Inputs(data_dir, manifest, options, choice)
+    inputs = Inputs(data_dir, manifest, options, choice, worker)
+    if for_training:  # A batch that is too large is refused before images are decoded.
+        steps_per_epoch(manifest, options, worker)
     return _from_the_disk(config, inputs) if choice.cache == "disk" else inputs
 
 
@@ -120,6 +146,7 @@ def _from_the_disk(config: InputConfig, inputs: Inputs) -> Inputs:
         decoded.manifest,
         dataclasses.replace(inputs.options, decode_ratio=1),
         CacheChoice("disk", decoded.story),
+        inputs.worker,
     )
 
 

@@ -1,199 +1,229 @@
-"""The train step, the evaluation step, and an epoch of each.
+"""The train step and the evaluation step under a strategy.
 
 The loop is our own because `Model.fit` fails under several workers in Keras 3 and because loss
 scaling has to look at every replica. Model and data sets stay plain: `fit` takes them, too.
 """
 
-import dataclasses
-import time
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.history import EvalMetrics, TrainMetrics
-from trainer.precision import LossScale
-
-# How often the progress bar asks the device for the loss: each time, the host waits for it.
-PROGRESS_SECONDS = 0.5
-
-
-@dataclasses.dataclass(frozen=True)
-class Predictions:
-    """A model's answers on a split, in the order of the data.
-
-    Attributes:
-        labels: int64 (examples,), the true classes.
-        predicted: int64 (examples,), the most probable classes.
-        confidence: float32 (examples,), the probability of the predicted class.
-        label_probability: float32 (examples,), the probability of the true class.
-    """
-
-    labels: np.ndarray
-    predicted: np.ndarray
-    confidence: np.ndarray
-    label_probability: np.ndarray
-
-    @property
-    def metrics(self) -> EvalMetrics:
-        """Accuracy, and mean cross-entropy with probabilities bounded below as Keras does."""
-        bounded = np.maximum(self.label_probability.astype(np.float64), keras.config.epsilon())
-        return EvalMetrics(
-            loss=float(-np.mean(np.log(bounded))),
-            accuracy=float(np.mean(self.labels == self.predicted)),
-        )
+from trainer.moving_statistics import MovingStatistics
+from trainer.objective import Objective
+from trainer.predictions import Interrupted, Predictions
+from trainer.progress import Progress
+from trainer.update import Update
 
 
 class Loop:
     """Trains and evaluates a model under a strategy.
 
+    All replicas hold the same weights and moving statistics after every step.
+
     Args:
         strategy: Where the replicas are. Model and optimizer were made in its scope.
         model: From images to class probabilities.
-        optimizer: Updates the model's trainable variables.
-        global_batch_size: Examples in a step over all replicas.
-        label_smoothing: Share of the target spread evenly over the classes, in [0, 1).
-        loss_scale: For float16, else None.
-        class_weights: What an example of each class counts in the loss, (classes,); 1 unless given.
-        augment: For data sets that leave the augmentation to the device: from a replica's (images,
-            labels, draws) to (images, labels).
+        objective: What is minimised.
+        update: How gradients become new weights.
     """
 
     def __init__(
         self,
         strategy: tf.distribute.Strategy,
         model: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
-        global_batch_size: int,
-        label_smoothing: float = 0.0,
-        loss_scale: LossScale | None = None,
-        class_weights: Sequence[float] | None = None,
-        augment: Callable[..., tuple[tf.Tensor, tf.Tensor]] | None = None,
+        objective: Objective,
+        update: Update,
     ) -> None:
         self.strategy = strategy
         self.model = model
-        self.optimizer = optimizer
-        self.loss_scale = loss_scale
-        self._global_batch_size = global_batch_size
-        self._class_weights = class_weights
-        self._augment = augment or (lambda images, labels: (images, labels))
-        self._cross_entropy = keras.losses.CategoricalCrossentropy(
-            label_smoothing=label_smoothing, reduction="none"
-        )
-        with strategy.scope():
-            optimizer.build(model.trainable_variables)
+        self.statistics = MovingStatistics(model)
+        self.update = update
+        self._objective = objective
 
-    def train_epoch(
-        self, batches: Iterator, steps: int, on_progress: Callable[[int, float, float], None]
-    ) -> TrainMetrics:
-        """Takes `steps` steps.
+    @property
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        """What updates the weights."""
+        return self.update.optimizer
+
+    def begin(self, step: int, sums: Sequence[float] = (0.0, 0.0, 0.0, 0.0)) -> Progress:
+        """The progress before the next step.
 
         Args:
-            batches: Yields what one step takes, (images, labels) or (images, labels, draws), a
-                share for each replica; goes on where the last epoch stopped.
-            steps: Steps in this epoch.
-            on_progress: Called now and then with (steps taken, mean loss, accuracy so far).
+            step: Steps of the run that have been taken.
+            sums: What those of the epoch have come to.
         """
-        totals = tf.zeros([2], tf.float64)
-        waited = 0.0
-        start = reported = time.perf_counter()
-        for step in range(1, steps + 1):
-            asked = time.perf_counter()
-            batch = next(batches)
-            got = time.perf_counter()
-            waited += got - asked
-            totals = self._train_step(batch, totals)
-            if got - reported > PROGRESS_SECONDS:
-                reported = got
-                loss, accuracy = totals.numpy() / (step * self._global_batch_size)
-                on_progress(step, loss, accuracy)
-        loss, accuracy = totals.numpy() / (steps * self._global_batch_size)
-        seconds = time.perf_counter() - start
-        return TrainMetrics(
-            loss=float(loss),
-            accuracy=float(accuracy),
-            images_per_second=steps * self._global_batch_size / seconds,
-            input_wait_fraction=waited / seconds,
-            learning_rate=float(keras.ops.convert_to_numpy(self.optimizer.learning_rate)),
+        return Progress(
+            step=tf.constant(step, tf.int64),
+            sums=tf.constant(sums, tf.float64),
+            votes=tf.zeros([]),
+            broken_step=tf.zeros([], tf.int64),
+            broken_statistics=tf.zeros([self.statistics.size], tf.bool),
+            broken_gradients=tf.zeros([len(self.model.trainable_variables)], tf.bool),
         )
 
-    def predict(self, batches: Iterable) -> Predictions:
-        """Evaluates every example once.
+    def train(self, batch: Any, count: int, progress: Progress, vote: bool = False) -> Progress:
+        """Takes some steps, all in one call.
+
+        Args:
+            batch: (images, labels) or (images, labels, draws), a share for each replica; those of
+                several steps are stacked along a first axis.
+            count: Steps in it.
+            progress: What it goes on from.
+            vote: Whether this process wants to stop.
+        """
+        own_vote = tf.constant(float(vote))
+        if count == 1:
+            return self._train_step(batch, progress, own_vote)
+        return self._train_steps(batch, tf.constant(count), progress, own_vote)
+
+    def predict(self, batches: Iterable, vote: Callable[[], bool] = lambda: False) -> Predictions:
+        """Evaluates every example once, with the averaged weights where there are some.
 
         Args:
             batches: (images, labels, weights), a share for each replica; weight 0 is padding.
+            vote: Asked before each batch, whether this process wants to stop.
+
+        Raises:
+            Interrupted: if one of the processes does.
         """
-        self._average_moving_statistics()
-        columns = [
-            [column.numpy() for column in self._eval_step(images, labels, weights)]
-            for images, labels, weights in batches
-        ]
+        columns = []
+        with self.evaluated_weights():
+            for batch in batches:
+                votes, *answers = self._eval_step(batch, tf.constant([float(vote())]))
+                if votes.numpy().any():
+                    raise Interrupted
+                columns.append([column.numpy() for column in answers])
         weights, *rest = (np.concatenate(parts) for parts in zip(*columns, strict=True))
         return Predictions(*(column[weights > 0] for column in rest))
 
-    def weights_are_finite(self) -> bool:
-        """Whether every weight is a finite number; the loss can look normal when one is not."""
-        return all(np.isfinite(weight).all() for weight in self.model.get_weights())
-
-    @tf.function
-    def _train_step(self, batch: tuple, totals: tf.Tensor) -> tf.Tensor:
-        gradients, sums, finite = self.strategy.run(self._gradients, args=batch)
-        if self.loss_scale is None:
-            self.strategy.run(self._apply, args=(gradients,))
+    @contextlib.contextmanager
+    def evaluated_weights(self) -> Iterator[None]:
+        """Within it the model has the weights that count: averaged ones where there are some."""
+        if self.update.averaged is None:
+            yield
         else:
-            # In cross-replica context, so that all replicas take or skip the step together.
-            sum_of_finite = self.strategy.reduce(tf.distribute.ReduceOp.SUM, finite, axis=None)
-            all_finite = sum_of_finite == self.strategy.num_replicas_in_sync
-            tf.cond(
-                all_finite,
-                lambda: self.strategy.run(self._apply, args=(gradients,)),
-                lambda: None,
-            )
-            self.loss_scale.update(all_finite)
-        return totals + self.strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
+            with self.update.averaged.in_place():
+                yield
 
-    def _gradients(self, *batch: tf.Tensor) -> tuple:
-        """One replica's share of the gradients; summed over the replicas they are the batch's."""
-        replicas = self.strategy.num_replicas_in_sync
-        images, labels = self._augment(*batch)
-        with tf.GradientTape() as tape:
-            probabilities = self.model(images, training=True)
-            # Mixed examples come with a weight for each class, others with the class.
-            mixed = labels.shape.rank == 2
-            targets = labels if mixed else tf.one_hot(labels, probabilities.shape[-1])
-            cross_entropy = self._cross_entropy(targets, probabilities)
-            counted = self._weighted(cross_entropy, targets)
-            objective = tf.reduce_sum(counted) / self._global_batch_size
-            if self.model.losses:
-                objective += tf.add_n(self.model.losses) / replicas
-            scale = 1.0 if self.loss_scale is None else self.loss_scale.scale
-            scaled = objective * scale
-        variables = [variable.value for variable in self.model.trainable_variables]
-        gradients = [gradient / scale for gradient in tape.gradient(scaled, variables)]
-        correct = tf.argmax(probabilities, axis=-1) == tf.argmax(targets, axis=-1)
-        sums = tf.stack(
-            [tf.reduce_sum(cross_entropy), tf.math.count_nonzero(correct, dtype="float32")]
-        )
-        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in gradients])
-        return gradients, tf.cast(sums, tf.float64), tf.cast(finite, tf.int32)
+    def broken_weights(self) -> list[str]:
+        """The names of the layers with a weight that is no finite number; the loss can hide it."""
+        finite = self._finite_weights().numpy()
+        variables = zip(self.model.variables, finite, strict=True)
+        return list(dict.fromkeys(layer_of(v) for v, good in variables if not good))
 
-    def _weighted(self, cross_entropy: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        if self._class_weights is None:
-            return cross_entropy
-        return cross_entropy * tf.linalg.matvec(targets, tf.constant(self._class_weights))
+    def state(self) -> dict[str, np.ndarray]:
+        """All that steps change, under names that are the same in every process.
 
-    def _apply(self, gradients: list[tf.Tensor]) -> None:
-        self.optimizer.apply(gradients, self.model.trainable_variables)
+        On a CPU this costs nothing: the arrays are the variables' own memory, of which TensorFlow
+        makes a new copy when the next step changes a variable that somebody looks at.
+        """
+        copies = self.strategy.experimental_local_results
+        return {
+            name: np.asarray(copies(variable)[0].read_value())
+            for name, variable in self._variables().items()
+        }
+
+    def evaluated_state(self) -> list[np.ndarray]:
+        """The values of the model's variables that evaluation sees."""
+        with self.evaluated_weights():
+            return [array for name, array in self.state().items() if name.startswith("model/")]
+
+    def settle(self, best: Sequence[np.ndarray] = ()) -> None:
+        """Ends the training: leaves the model with what `evaluated_state` gave, now or then."""
+        values = best or self.evaluated_state()
+        self.update.averaged = None
+        for variable, value in zip(self.model.variables, values, strict=True):
+            variable.value.assign(value)
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Gives all replicas the values that `state` returned."""
+        for name, variable in self._variables().items():
+            variable.assign(state[name])
+
+    def _variables(self) -> dict[str, tf.Variable]:
+        update = self.update
+        groups = {
+            "model": [variable.value for variable in self.model.variables],
+            "optimizer": [variable.value for variable in update.optimizer.variables],
+            "averaged": update.averaged.variables if update.averaged else [],
+            "loss_scale": update.loss_scale.variables if update.loss_scale else [],
+        }
+        return {
+            f"{group}/{number:03}": variable
+            for group, variables in groups.items()
+            for number, variable in enumerate(variables)
+        }
 
     @tf.function
-    def _eval_step(self, images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tuple:
-        columns = self.strategy.run(self._answers, args=(images, labels, weights))
+    def _finite_weights(self) -> tf.Tensor:
+        first = [self._first(variable.value) for variable in self.model.variables]
+        return tf.stack(
+            [
+                tf.reduce_all(tf.math.is_finite(v)) if v.dtype.is_floating else tf.constant(True)
+                for v in first
+            ]
+        )
+
+    @tf.function(reduce_retracing=True)
+    def _train_steps(
+        self, batches: Any, count: tf.Tensor, progress: Progress, vote: tf.Tensor
+    ) -> Progress:
+        for number in tf.range(count):
+            batch = self.strategy.run(_of_step, args=(batches, number))
+            progress = self._step(batch, progress, vote)
+        return progress
+
+    @tf.function
+    def _train_step(self, batch: Any, progress: Progress, vote: tf.Tensor) -> Progress:
+        return self._step(batch, progress, vote)
+
+    def _step(self, batch: Any, progress: Progress, vote: tf.Tensor) -> Progress:
+        gradients, *rest = self.strategy.run(self._replica_step, args=(batch, vote))
+        # All replicas have the same, so that the first one's will do.
+        sums, norms, statistics, finite = map(self._first, rest)
+        loss_scale = self.update.loss_scale
+        can_fall = False if loss_scale is None else loss_scale.can_fall()
+        progress = progress.after_step(sums, norms, statistics, finite, can_fall)
+        self.update.apply(gradients, finite)
+        return progress
+
+    def _replica_step(self, batch: Any, vote: tf.Tensor) -> tuple:
+        context = tf.distribute.get_replica_context()
+        scale = 1.0 if self.update.loss_scale is None else self.update.loss_scale.scale
+        before = self.statistics.read()
+        share = self._objective.share(batch, scale, context.num_replicas_in_sync)
+        sums, statistics, *gradients = context.all_reduce(
+            tf.distribute.ReduceOp.SUM,
+            [tf.concat([share.sums, [vote]], axis=0), self.statistics.read(), *share.gradients],
+        )
+        gradients = [gradient / scale for gradient in gradients]
+        norms = tf.stack([tf.norm(gradient) for gradient in gradients])
+        norm = tf.norm(norms)
+        finite = tf.math.is_finite(norm) & tf.math.is_finite(sums[0])
+        statistics /= context.num_replicas_in_sync
+        # With a step that is not taken, what the statistics saw in it goes, too.
+        taken = finite if self.update.loss_scale else tf.constant(True)
+        self.statistics.write(tf.where(taken, statistics, before))
+        return self.update.clipped(gradients, norm), sums, norms, statistics, finite
+
+    def _first(self, value: Any) -> Any:
+        return self.strategy.experimental_local_results(value)[0]
+
+    @tf.function
+    def _eval_step(self, batch: tuple, vote: tf.Tensor) -> tuple:
+        columns = self.strategy.run(self._answers, args=(*batch, vote))
         return tuple(self.strategy.gather(column, axis=0) for column in columns)
 
-    def _answers(self, images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tuple:
+    def _answers(
+        self, images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, vote: tf.Tensor
+    ) -> tuple:
         probabilities = self.model(images, training=False)
         return (
+            vote,
             weights,
             labels,
             tf.argmax(probabilities, axis=-1),
@@ -201,14 +231,11 @@ class Loop:
             tf.gather(probabilities, labels, axis=-1, batch_dims=1),
         )
 
-    def _average_moving_statistics(self) -> None:
-        """Gives all replicas the mean of their batch normalization statistics.
 
-        Keras updates them on each replica by itself. Synchronized layers hold equal values
-        already, so that this changes nothing there.
-        """
-        for layer in self.model.layers:
-            if isinstance(layer, keras.layers.BatchNormalization) and not layer.synchronized:
-                for variable in layer.non_trainable_variables:
-                    copies = self.strategy.experimental_local_results(variable.value)
-                    variable.value.assign(tf.add_n([tf.identity(c) for c in copies]) / len(copies))
+def layer_of(variable: keras.Variable) -> str:
+    """The name of the layer that a weight belongs to."""
+    return variable.path.split("/")[-2]
+
+
+def _of_step(batches: Any, number: tf.Tensor) -> Any:
+    return tf.nest.map_structure(lambda tensor: tensor[number], batches)

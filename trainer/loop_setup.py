@@ -10,11 +10,14 @@ from model.strided_net import build_strided_net
 from pipelines.augmentation.augment import augment
 from pipelines.decode import CHANNELS
 from pipelines.manifest import Manifest
+from trainer.averaged_weights import AveragedWeights
 from trainer.class_weights import balanced_class_weights
 from trainer.config import TrainConfig
 from trainer.loop import Loop
+from trainer.objective import Objective
 from trainer.optimizer import make_optimizer
 from trainer.precision import LossScale, choose_policy
+from trainer.update import Update
 
 
 def make_loop(
@@ -44,19 +47,25 @@ def make_loop(
             sync_batch_norm=config.sync_batch_norm and strategy.num_replicas_in_sync > 1,
         )
         optimizer = make_optimizer(config, steps)
+        optimizer.build(model.trainable_variables)
         loss_scale = LossScale() if policy == "mixed_float16" else None
+    averaged = None
+    if config.average_decay:
+        averaged = AveragedWeights(strategy, model.trainable_variables, config.average_decay)
     balanced = config.class_weights == "balanced"
     weights = balanced_class_weights(manifest.splits["train"].class_counts) if balanced else None
-    return Loop(
-        strategy,
+    objective = Objective(
         model,
-        optimizer,
         config.batch_size,
         config.label_smoothing,
-        loss_scale,
         class_weights=weights,
         augment=_device_augmentation(config, classes),
+        pieces=config.accumulation_steps,
     )
+    update = Update(
+        strategy, optimizer, model.trainable_variables, config.clip_norm, loss_scale, averaged
+    )
+    return Loop(strategy, model, objective, update)
 
 
 def _device_augmentation(config: TrainConfig, classes: int) -> Callable | None:

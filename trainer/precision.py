@@ -4,6 +4,12 @@ from pathlib import Path
 
 import tensorflow as tf
 
+# NVIDIA, "CUDA C++ Programming Guide", compute capabilities.
+_TENSOR_CORES, _BFLOAT16_CORES = (7, 0), (8, 0)
+# As Linux names them in /proc/cpuinfo.
+_CPU_BFLOAT16 = {"amx_bf16", "avx512_bf16"}
+_CPU_FLOAT16 = {"amx_fp16", "avx512_fp16"}
+
 
 def choose_policy(name: str) -> str:
     """The Keras dtype policy for a `--precision`.
@@ -17,12 +23,31 @@ def choose_policy(name: str) -> str:
     """
     if name != "auto":
         return name
+    if tf.config.get_visible_devices("GPU"):
+        return "mixed_float16" if _least_capability() >= _TENSOR_CORES else "float32"
+    return "mixed_bfloat16" if _CPU_BFLOAT16 & _cpu_flags() else "float32"
+
+
+def is_emulated(policy: str) -> bool:
+    """Whether this hardware lacks the arithmetic of a policy, and is several times slower with it.
+
+    Args:
+        policy: The name of a Keras dtype policy.
+    """
+    if policy not in ("mixed_float16", "mixed_bfloat16"):
+        return False
+    if tf.config.get_visible_devices("GPU"):
+        needed = _TENSOR_CORES if policy == "mixed_float16" else _BFLOAT16_CORES
+        return _least_capability() < needed
+    in_hardware = _CPU_FLOAT16 if policy == "mixed_float16" else _CPU_BFLOAT16
+    return not in_hardware & _cpu_flags()
+
+
+def _least_capability() -> tuple[int, int]:
+    """The CUDA compute capability of the oldest GPU; (0, 0) where it is not known."""
     gpus = tf.config.get_visible_devices("GPU")
-    if gpus:
-        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
-        capabilities = [detail.get("compute_capability", (0, 0)) for detail in details]
-        return "mixed_float16" if min(capabilities) >= (7, 0) else "float32"
-    return "mixed_bfloat16" if {"amx_bf16", "avx512_bf16"} & _cpu_flags() else "float32"
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    return min(detail.get("compute_capability", (0, 0)) for detail in details)
 
 
 def _cpu_flags() -> set[str]:
@@ -51,6 +76,15 @@ class LossScale(tf.Module):
         self.scale = _replicated_scalar(initial_scale, tf.float32)
         self._finite_steps = _replicated_scalar(0, tf.int64)
         self._growth_steps = growth_steps
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """What a checkpoint has to keep."""
+        return [self.scale, self._finite_steps]
+
+    def can_fall(self) -> tf.Tensor:
+        """Whether the scale is above its least value, 1: an overflow may be its fault."""
+        return self.scale > 1.0
 
     def update(self, finite: tf.Tensor) -> None:
         """Adapts the scale; call it in cross-replica context, once a step.

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn import metrics
 
+from trainer.whole_file import whole_file
+
 REPORT_JSON, REPORT_TEXT = "report.json", "report.txt"
 
 
@@ -28,7 +30,8 @@ class Report:
         """Writes `report.txt` and, last, `report.json`: a run directory with it is finished."""
         (run_dir / REPORT_TEXT).write_text(self.text + "\n", encoding="utf-8")
         text = json.dumps(self.values, indent=2, ensure_ascii=False)
-        (run_dir / REPORT_JSON).write_text(text + "\n", encoding="utf-8")
+        with whole_file(run_dir / REPORT_JSON) as path:
+            path.write_text(text + "\n", encoding="utf-8")
 
 
 def make_report(

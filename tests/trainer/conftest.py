@@ -12,7 +12,7 @@ tf.config.set_logical_device_configuration(
 
 @pytest.fixture(autouse=True)
 def keras_policy():
-    """Leaves Keras' global dtype policy as it was."""
-    policy = keras.config.dtype_policy()
+    """Keras' global dtype policy is its default, whatever runs in fixtures of a module have set."""
+    keras.config.set_dtype_policy("float32")
     yield
-    keras.config.set_dtype_policy(policy)
+    keras.config.set_dtype_policy("float32")

@@ -30,12 +30,61 @@ from trainer.config import CONFIG_NAME, TrainConfig
         ({"unwarped_fraction": 1.0}, "received --unwarped_fraction=1.0"),
         ({"warmup_fraction": -0.1}, "received --warmup_fraction=-0.1"),
         ({"decay": 0.1}, "expected --schedule=inverse_time"),
+        ({"decay": -0.1, "schedule": "inverse_time"}, "received --decay=-0.1, expected at least 0"),
+        ({"warmup_fraction": 1.0}, "received --warmup_fraction=1.0, expected at least 0 and below"),
+        ({"momentum": 0.5}, "received --momentum=0.5 with --optimizer=adam, expected --optimizer"),
+        ({"momentum": 0.5, "optimizer": "adamw"}, "--momentum=0.5 with --optimizer=adamw"),
+        ({"momentum": 1.0, "optimizer": "sgd"}, "received --momentum=1.0, expected at least 0 and"),
+        ({"momentum": math.nan, "optimizer": "sgd"}, "received --momentum=nan"),
+        ({"weight_decay": 0.1}, "--weight_decay=0.1 with --optimizer=adam, expected --optimizer="),
+        ({"weight_decay": -0.1, "optimizer": "sgd"}, "received --weight_decay=-0.1, expected at"),
+        ({"clip_norm": 0.0}, "received --clip_norm=0.0, expected a finite number above 0"),
+        ({"clip_norm": math.nan}, "received --clip_norm=nan"),
+        ({"clip_norm": math.inf}, "received --clip_norm=inf"),
+        ({"accumulation_steps": 0}, "received --accumulation_steps=0, expected at least 1"),
+        ({"average_decay": 1.0}, "received --average_decay=1.0, expected at least 0 and below 1"),
+        ({"average_decay": -0.1}, "received --average_decay=-0.1"),
+        ({"early_stopping": 0}, "received --early_stopping=0, expected at least 1"),
+        ({"virtual_devices": -1}, "received --virtual_devices=-1, expected at least 0"),
+        ({"steps_per_call": 0}, "received --steps_per_call=0, expected at least 1"),
+        ({"keep_checkpoints": 0}, "received --keep_checkpoints=0, expected at least 1"),
+        ({"check_numbers_every": 0}, "received --check_numbers_every=0, expected at least 1"),
+        ({"resume": ""}, "received --resume= without a value, expected auto, never, a run"),
+        ({"shard_by": "file"}, "--shard_by=file with --strategy=default, which is of one worker"),
+        ({"virtual_devices": 2, "strategy": "multi_worker"}, "which takes the devices that there"),
+        ({"worker_timeout": 0.0}, "received --worker_timeout=0.0, expected a finite number of"),
     ],
 )
 def test_what_cannot_be_is_refused(changes, message):
     with pytest.raises(InputError) as caught:
         TrainConfig(**changes)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("every", ["", "0", "0m", "m", "-5", "1.5m", "10s", "epochs", "5 m", "5\n"])
+def test_other_times_to_save_are_refused(every):
+    with pytest.raises(InputError) as caught:
+        TrainConfig(checkpoint_every=every)
+    assert f"received --checkpoint_every={every}, expected epoch, a number of" in str(caught.value)
+
+
+@pytest.mark.parametrize("every", ["epoch", "1", "500", "1m", "90m"])
+def test_times_to_save(every):
+    assert TrainConfig(checkpoint_every=every).checkpoint_every == every
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0},
+        {"optimizer": "adamw", "weight_decay": 0.1},
+        {"warmup_fraction": 0.0, "average_decay": 0.0, "clip_norm": 1e-9},
+        {"schedule": "inverse_time", "decay": 0.0, "early_stopping": 1},
+    ],
+)
+def test_the_ends_of_ranges_pass(changes):
+    config = TrainConfig(**changes)
+    assert {name: getattr(config, name) for name in changes} == changes
 
 
 def test_is_written_whole(tmp_path):
@@ -90,6 +139,7 @@ def test_short_runs_have_fewer_unwarped_epochs(epochs, unwarped):
             {"oversample": True, "class_weights": "balanced"},
             "--oversample with --class_weights=balanced",
         ),
+        ({"strategy": "tpu", "virtual_devices": 2}, "--virtual_devices=2 with --strategy=tpu"),
     ],
 )
 def test_contradictions_are_refused_with_both_values(values, message):
@@ -112,6 +162,8 @@ def test_contradictions_are_refused_with_both_values(values, message):
         ({"data_service": ("localhost:5050",)}, "expected grpc://HOST:PORT"),
         ({"data_service": ("grpc://a:1", "grpc://a:1")}, "names a service twice"),
         ({"unwarped_fraction": 1.0}, "--unwarped_fraction=1.0"),
+        ({"worker_timeout": 0.0}, "--worker_timeout=0.0, expected a finite number of seconds"),
+        ({"worker_timeout": float("nan")}, "--worker_timeout=nan"),
     ],
 )
 def test_values_that_cannot_be_are_refused(values, message):

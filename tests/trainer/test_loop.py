@@ -1,5 +1,6 @@
 """The steps: against Keras' own, on one replica and on two, with finite numbers and without."""
 
+import collections
 import functools
 import itertools
 
@@ -14,12 +15,16 @@ from pipelines.augmentation.ranges import Augmentation
 from pipelines.dataset import eval_batches, train_batches
 from pipelines.input_options import InputOptions
 from pipelines.manifest import load_manifest
+from trainer.averaged_weights import AveragedWeights
 from trainer.feed import Feed
 from trainer.loop import Loop
+from trainer.objective import Objective
 from trainer.precision import LossScale
 from trainer.strategy import make_strategy
+from trainer.update import Update
 
 SIZE, CLASSES, BATCH = 16, 3, 8
+Means = collections.namedtuple("Means", "loss accuracy norm progress")
 
 
 def make_loop(
@@ -30,6 +35,9 @@ def make_loop(
     scale=None,
     l2=0.0,
     smoothing=0.0,
+    optimizer=None,
+    clip_norm=None,
+    average_decay=None,
     **more,
 ):
     strategy = make_strategy("mirrored", replicas) if replicas > 1 else make_strategy("default")
@@ -45,8 +53,20 @@ def make_loop(
                     layer.rate = 0.0
         loss_scale = None if scale is None else LossScale(scale)
         # Small steps: the network amplifies the rounding differences that the tests look past.
-        optimizer = keras.optimizers.SGD(1e-3, momentum=0.9)
-    return Loop(strategy, model, optimizer, BATCH, smoothing, loss_scale, **more)
+        optimizer = optimizer() if optimizer else keras.optimizers.SGD(1e-3, momentum=0.9)
+        optimizer.build(model.trainable_variables)
+    weights = model.trainable_variables
+    averaged = AveragedWeights(strategy, weights, average_decay) if average_decay else None
+    return Loop(
+        strategy,
+        model,
+        Objective(model, BATCH, smoothing, **more),
+        Update(strategy, optimizer, weights, clip_norm, loss_scale, averaged),
+    )
+
+
+def sgd():
+    return keras.optimizers.SGD(1e-3, momentum=0.9)
 
 
 def random_batches(count, seed=0):
@@ -56,9 +76,20 @@ def random_batches(count, seed=0):
     return tf.data.Dataset.from_tensor_slices((images, labels)).batch(BATCH)
 
 
-def take_steps(loop, dataset, steps):
-    batches = iter(loop.strategy.experimental_distribute_dataset(dataset))
-    return loop.train_epoch(batches, steps, lambda *progress: None)
+def shares(loop, dataset):
+    """The same batches, an element for each replica's share."""
+    replicas = loop.strategy.num_replicas_in_sync
+    return Feed(loop.strategy, dataset.unbatch().batch(BATCH // replicas))
+
+
+def take_steps(loop, dataset, count, per_call=1):
+    """Takes steps; returns mean loss, accuracy and norm of the gradient, and the progress."""
+    steps, progress = iter(shares(loop, dataset)), loop.begin(0)
+    for _ in range(count // per_call):
+        progress = loop.train(steps.take(per_call), per_call, progress)
+    cross_entropy, right, norm, taken = progress.sums.numpy()
+    examples = max(taken, 1) * BATCH
+    return Means(cross_entropy / examples, right / examples, norm / max(taken, 1), progress)
 
 
 def test_steps_equal_those_of_fit():
@@ -67,14 +98,18 @@ def test_steps_equal_those_of_fit():
     take_steps(loop, dataset, 3)
 
     reference = make_loop(l2=1.0)
-    reference.model.compile(
-        reference.optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=0.1)
-    )
+    reference.model.compile(sgd(), keras.losses.CategoricalCrossentropy(label_smoothing=0.1))
     one_hot = dataset.map(lambda images, labels: (images, tf.one_hot(labels, CLASSES)))
     reference.model.fit(one_hot, shuffle=False, verbose=0)
 
     for got, expected in zip(loop.model.get_weights(), reference.model.get_weights(), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def plain_loop(model):
+    strategy = tf.distribute.get_strategy()
+    update = Update(strategy, sgd(), model.trainable_variables)
+    return Loop(strategy, model, Objective(model, 4), update)
 
 
 def test_model_and_data_sets_are_what_fit_takes(data_dir):
@@ -90,9 +125,7 @@ def test_model_and_data_sets_are_what_fit_takes(data_dir):
     assert np.isfinite(history.history["loss"][0])
     evaluation = eval_batches(data_dir, manifest, "test", options)
     _, loss, accuracy = model.evaluate(evaluation, verbose=0)
-    metrics = (
-        Loop(tf.distribute.get_strategy(), model, model.optimizer, 4).predict(evaluation).metrics
-    )
+    metrics = plain_loop(model).predict(evaluation).metrics
     np.testing.assert_allclose([metrics.loss, metrics.accuracy], [loss, accuracy], rtol=1e-5)
 
 
@@ -116,23 +149,69 @@ def test_the_replicas_hold_the_same_weights():
             np.testing.assert_array_equal(first.numpy(), second.numpy(), err_msg=variable.path)
 
 
-def test_statistics_of_the_replicas_are_averaged_before_evaluation():
-    loop = make_loop(2, sync_batch_norm=False)
+def test_all_replicas_hold_the_mean_of_their_statistics():
+    loop, halves = make_loop(2, sync_batch_norm=False), [make_loop(), make_loop()]
+    batches = random_batches(1)
+    take_steps(loop, batches, 1)
+    half = BATCH // 2
+    for number, alone in enumerate(halves):
+        ((images, labels),) = batches
+        part = slice(number * half, number * half + half)
+        alone.train((images[part], labels[part]), 1, alone.begin(0))
+
+    def statistics(loop):
+        return [v for v in loop.model.non_trainable_variables if v.name.startswith("moving")]
+
+    expected = zip(*(map(np.asarray, statistics(alone)) for alone in halves), strict=True)
+    for variable, means in zip(statistics(loop), expected, strict=True):
+        first, second = loop.strategy.experimental_local_results(variable.value)
+        np.testing.assert_array_equal(first.numpy(), second.numpy())
+        np.testing.assert_allclose(first.numpy(), np.mean(means, axis=0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_several_steps_in_a_call_are_those_of_one_after_the_other(replicas):
+    def after_steps(per_call):
+        loop = make_loop(replicas, dropout=True, clip_norm=1.0, average_decay=0.9)
+        progress = take_steps(loop, random_batches(4), 4, per_call).progress
+        return loop.state() | {"sums": progress.sums.numpy(), "step": progress.step.numpy()}
+
+    single = after_steps(1)
+    assert single["step"] == 4
+    np.testing.assert_equal(after_steps(2), single)
+
+
+def every_part(replicas):
+    optimizer = keras.optimizers.AdamW
+    return make_loop(replicas, dropout=True, optimizer=optimizer, scale=2.0**9, average_decay=0.9)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_state_stays_as_it_was_while_steps_go_on(replicas):
+    """It is the variables' own memory, and a thread writes it meanwhile."""
+    loop = every_part(replicas)
+    take_steps(loop, random_batches(1), 1)
+    state, best = loop.state(), loop.evaluated_state()
+    copy = {name: array.copy() for name, array in state.items()}, [array.copy() for array in best]
     take_steps(loop, random_batches(3), 3)
+    with loop.evaluated_weights():
+        pass
+    np.testing.assert_equal((state, best), copy)
+    changed = [name for name, array in loop.state().items() if (array != state[name]).any()]
+    assert {name.split("/")[0] for name in changed} >= {"model", "optimizer", "averaged"}
 
-    def copies():
-        means = [v for v in loop.model.non_trainable_variables if v.name == "moving_mean"]
-        return [
-            [copy.numpy() for copy in loop.strategy.experimental_local_results(mean.value)]
-            for mean in means
-        ]
 
-    before = copies()
-    assert all(np.abs(first - second).max() > 0 for first, second in before)
-    loop.predict(loop.strategy.experimental_distribute_dataset(weighted(random_batches(1))))
-    for (first, second), old in zip(copies(), before, strict=True):
-        np.testing.assert_array_equal(first, second)
-        np.testing.assert_allclose(first, np.mean(old, axis=0), rtol=1e-6)
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_restored_loop_takes_the_same_steps_bit_for_bit(replicas):
+    loop, other = every_part(replicas), every_part(replicas)
+    take_steps(loop, random_batches(2), 2)
+    before = loop.state()
+    take_steps(other, random_batches(1, seed=9), 1)
+    other.restore(before)
+    np.testing.assert_equal(other.state(), before)
+    for one in (loop, other):
+        take_steps(one, random_batches(2, seed=1), 2)
+    np.testing.assert_equal(other.state(), loop.state())
 
 
 def weighted(dataset):
@@ -147,7 +226,7 @@ def test_predictions_leave_the_padding_out(replicas):
     weights = (np.arange(2 * BATCH) < 11).astype(np.float32)
     dataset = tf.data.Dataset.from_tensor_slices((images, labels, weights)).batch(BATCH)
 
-    predictions = loop.predict(loop.strategy.experimental_distribute_dataset(dataset))
+    predictions = loop.predict(shares(loop, dataset))
 
     probabilities = np.asarray(loop.model(images[:11], training=False))
     np.testing.assert_array_equal(predictions.labels, labels[:11])
@@ -163,46 +242,43 @@ def test_loss_scaling_changes_nothing_but_the_range(replicas):
     plain, scaled = make_loop(replicas), make_loop(replicas, scale=2.0**15)
     for loop in (plain, scaled):
         take_steps(loop, random_batches(3), 3)
-    assert float(scaled.loss_scale.scale.numpy()) == 2.0**15
+    assert float(scaled.update.loss_scale.scale.numpy()) == 2.0**15
     for got, expected in zip(scaled.model.get_weights(), plain.model.get_weights(), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-6)
 
 
-def test_an_overflow_on_one_replica_skips_the_step_on_both():
-    loop = make_loop(2, scale=1024.0, sync_batch_norm=False)
+@pytest.mark.parametrize("per_call", [1, 3])
+def test_an_overflow_on_one_replica_skips_the_step_on_both(per_call, note_fault):
+    happened = note_fault("numbers", f"an Inf on one replica, {per_call} step(s) a call")
+    loop = make_loop(2, scale=1024.0, sync_batch_norm=False, average_decay=0.9)
     images, labels = next(iter(random_batches(1)))
     infinite = images.numpy()
     infinite[-1] = np.inf  # the last example goes to the second replica
-    before = [variable.numpy() for variable in loop.model.trainable_variables]
+    before = loop.state()
 
-    take_steps(loop, tf.data.Dataset.from_tensors((infinite, labels)), 1)
+    dataset = tf.data.Dataset.from_tensors((infinite, labels)).repeat(per_call)
+    means = take_steps(loop, dataset, per_call, per_call)
 
-    assert float(loop.loss_scale.scale.numpy()) == 512.0
-    for variable, old in zip(loop.model.trainable_variables, before, strict=True):
-        for copy in loop.strategy.experimental_local_results(variable.value):
-            np.testing.assert_array_equal(copy.numpy(), old)
+    scale = float(loop.update.loss_scale.scale.numpy())
+    happened(f"no replica takes the step, the scale falls from 1024 to {scale:g}")
+    assert scale == 1024.0 / 2**per_call
+    assert means.progress.broken_step.numpy() == 0
+    unchanged = [name for name in before if name.startswith(("model", "optimizer", "averaged"))]
+    for name in unchanged:
+        for copy in loop.strategy.experimental_local_results(loop._variables()[name]):
+            # Dropout's random state moves on with the forward pass.
+            if copy.dtype.is_floating:
+                np.testing.assert_array_equal(copy.numpy(), before[name], err_msg=name)
     take_steps(loop, random_batches(1), 1)
-    assert any(
-        np.abs(variable.numpy() - old).max() > 0
-        for variable, old in zip(loop.model.trainable_variables, before, strict=True)
-    )
+    after = loop.state()
+    assert any((after[name] != before[name]).any() for name in unchanged)
 
 
 def test_weights_that_are_not_finite_are_noticed():
     loop = make_loop()
-    assert loop.weights_are_finite()
+    assert loop.broken_weights() == []
     loop.model.layers[-2].bias.assign([0.0, np.nan, 0.0])
-    assert not loop.weights_are_finite()
-
-
-def test_progress_is_told_with_running_means(monkeypatch):
-    monkeypatch.setattr("trainer.loop.PROGRESS_SECONDS", 0.0)
-    loop, told = make_loop(), []
-    batches = iter(random_batches(3))
-    metrics = loop.train_epoch(batches, 3, lambda *progress: told.append(progress))
-    assert [step for step, _, _ in told] == [1, 2, 3]
-    assert told[-1][1:] == (metrics.loss, metrics.accuracy)
-    assert 0 <= metrics.input_wait_fraction <= 1
+    assert loop.broken_weights() == [loop.model.layers[-2].name]
 
 
 def test_loss_scale_grows_and_shrinks():
@@ -224,7 +300,7 @@ def test_class_weights_equal_those_of_fit():
     take_steps(loop, dataset, 3)
 
     reference = make_loop()
-    reference.model.compile(reference.optimizer, keras.losses.SparseCategoricalCrossentropy())
+    reference.model.compile(sgd(), keras.losses.SparseCategoricalCrossentropy())
     reference.model.fit(dataset, verbose=0, class_weight=dict(enumerate(weights)))
     for got, expected in zip(loop.model.get_weights(), reference.model.get_weights(), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
@@ -247,7 +323,7 @@ def test_soft_labels_equal_those_of_fit(replicas):
     metrics = take_steps(loop, dataset, 3)
 
     reference = make_loop()
-    reference.model.compile(reference.optimizer, keras.losses.CategoricalCrossentropy())
+    reference.model.compile(sgd(), keras.losses.CategoricalCrossentropy())
     reference.model.fit(dataset, verbose=0)
     for got, expected in zip(loop.model.get_weights(), reference.model.get_weights(), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5)
@@ -261,7 +337,7 @@ def test_class_weights_count_what_is_in_a_mixed_label():
     weights = np.array([0.5, 1.0, 3.0], np.float32)
     loop, reference = make_loop(class_weights=weights.tolist()), make_loop()
     take_steps(loop, dataset, 1)
-    reference.model.compile(reference.optimizer, keras.losses.CategoricalCrossentropy())
+    reference.model.compile(sgd(), keras.losses.CategoricalCrossentropy())
     reference.model.fit(images, labels, sample_weight=labels @ weights[:, None], batch_size=BATCH,
                         shuffle=False, verbose=0)  # fmt: skip
     for got, expected in zip(loop.model.get_weights(), reference.model.get_weights(), strict=True):
@@ -285,6 +361,8 @@ def test_augmentation_on_the_device_gives_the_steps_of_the_host(data_dir, replic
         loop = make_loop(replicas, augment=on_device if augment_on == "device" else None)
         loop.optimizer.learning_rate = 0.0  # steps would amplify what is rounded differently
         batches = train_batches(data_dir, manifest, options, epochs=2, seed=0)
-        metrics = loop.train_epoch(iter(Feed(loop.strategy, batches)), 4, lambda *_: None)
-        losses.append(metrics.loss)
+        steps, progress = iter(Feed(loop.strategy, batches)), loop.begin(0)
+        for _ in range(4):
+            progress = loop.train(next(steps), 1, progress)
+        losses.append(progress.sums.numpy()[0])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)

@@ -1,5 +1,7 @@
 """Which replicas a name gives, and which batches they can share."""
 
+from unittest import mock
+
 import pytest
 
 from pipelines.errors import InputError
@@ -16,6 +18,15 @@ def test_unknown_name_is_refused():
         make_strategy("mirorred")
 
 
+def test_a_machine_without_tpu_is_told_so(monkeypatch, note_fault):
+    happened = note_fault("several workers", "--strategy=tpu without a TPU")
+    monkeypatch.delenv("TPU_NAME", raising=False)
+    with pytest.raises(InputError, match="received --strategy=tpu with the TPU 'local' ") as raised:
+        make_strategy("tpu")
+    happened(raised.value)
+    assert "name it in TPU_NAME" in str(raised.value)
+
+
 def test_more_virtual_devices_than_the_process_started_with_are_refused():
     make_strategy("mirrored", 2)
     with pytest.raises(InputError, match="received 3 virtual devices, but TensorFlow has started"):
@@ -28,3 +39,27 @@ def test_a_batch_that_does_not_divide_is_refused(batch_size, nearest):
     check_batch_size(32, strategy)
     with pytest.raises(InputError, match=f"for 2 replicas.*use --batch_size={nearest}"):
         check_batch_size(batch_size, strategy)
+
+
+def test_a_batch_that_does_not_divide_among_workers_is_refused():
+    strategy = mock.Mock(num_replicas_in_sync=6)
+    strategy.extended.worker_devices = ["GPU:0", "GPU:1"]
+    check_batch_size(12, strategy)
+    message = r"for 6 replicas \(3 workers with 2 each\), expected a multiple of 6.*_size=30"
+    with pytest.raises(InputError, match=message):
+        check_batch_size(32, strategy)
+
+
+@pytest.mark.parametrize(("batch_size", "nearest"), [(2, 8), (30, 32), (36, 32)])
+def test_a_batch_that_does_not_divide_into_pieces_is_refused(batch_size, nearest):
+    strategy = make_strategy("mirrored", 2)
+    check_batch_size(32, strategy, pieces=4)
+    with pytest.raises(InputError) as caught:
+        check_batch_size(batch_size, strategy, pieces=4)
+    message = "2 replicas and --accumulation_steps=4, expected a multiple of 8; use --batch_size="
+    assert f"{message}{nearest}." in str(caught.value)
+
+
+def test_pieces_without_a_strategy():
+    with pytest.raises(InputError, match="1 replica and --accumulation_steps=5.*=30"):
+        check_batch_size(32, make_strategy("default"), pieces=5)

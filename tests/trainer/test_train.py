@@ -1,6 +1,7 @@
 """A whole run: what it leaves behind, that it repeats bit for bit, what it refuses."""
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -20,7 +21,10 @@ from pipelines.errors import InputError
 from pipelines.input_options import InputOptions
 from pipelines.manifest import LABELS_NAME, MANIFEST_NAME, SCHEMA_VERSION, load_manifest
 from pipelines.records import frame_record, read_records
+from trainer.checkpoint import Checkpoint
 from trainer.config import TrainConfig
+from trainer.loop import Loop
+from trainer.run_output import RunOutput
 from trainer.train import train
 
 ROOT = Path(__file__).parents[2]
@@ -39,10 +43,12 @@ def weights(path):
 
 def test_leaves_everything_behind(run_dir):
     expected = {
-        "config.json", "history.csv", "model.keras", "plot.png", "report.json", "report.txt",
-        "test", "train",
+        "checkpoints", "config.json", "history.csv", "model.keras", "plot.png", "report.json",
+        "report.txt", "test", "train",
     }  # fmt: skip
     assert {path.name for path in run_dir.iterdir()} == expected
+    checkpoints = [path.name for path in sorted((run_dir / "checkpoints").iterdir())]
+    assert checkpoints == ["step-0000000004.npz", "step-0000000008.npz"]
     with Image.open(run_dir / "plot.png") as plot:
         assert min(plot.size) > 500
 
@@ -134,11 +140,91 @@ def test_bad_input_leaves_no_run_directory(data_dir, tmp_path, changes, message)
     assert not run_dir.exists()
 
 
-def test_a_run_is_never_overwritten(run_dir, data_dir):
-    before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")}
-    with pytest.raises(InputError, match="holds a run already"):
-        train(TrainConfig(data_dir=str(data_dir), run_dir=str(run_dir), **SMALL))
-    assert {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")} == before
+def identities(run_dir):
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in run_dir.rglob("*")}
+
+
+def test_a_finished_run_is_said_to_be_and_stays(run_dir, data_dir, capsys):
+    before = identities(run_dir)
+    again = train(TrainConfig(data_dir=str(data_dir), run_dir=str(run_dir), **SMALL))
+    assert again == run_dir
+    assert "holds a finished run of these flags; nothing is left to do" in capsys.readouterr().out
+    assert identities(run_dir) == before
+
+
+def test_other_flags_do_not_overwrite_a_run(run_dir, data_dir):
+    before = identities(run_dir)
+    config = TrainConfig(data_dir=str(data_dir), run_dir=str(run_dir), seed=1, **SMALL)
+    with pytest.raises(InputError, match="--seed=0 is now 1; expected the same to go on with it"):
+        train(config)
+    assert identities(run_dir) == before
+
+
+def test_an_epoch_that_ends_in_a_checkpoint_is_evaluated_once_in_the_logs(
+    run_dir, data_dir, tmp_path, monkeypatch
+):
+    """Its checkpoint is of before the evaluation, the event of after it."""
+    config = TrainConfig(
+        data_dir=str(data_dir), run_dir=str(tmp_path / "run"), checkpoint_every="4", **SMALL
+    )
+    told = RunOutput.epoch
+
+    def told_and_ended(output, record):
+        told(output, record)
+        output.wait()
+        raise RuntimeError("ended here")
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="ended here"):
+        patch.setattr(RunOutput, "epoch", told_and_ended)
+        train(config)
+    train(config)
+    events = EventAccumulator(str(tmp_path / "run" / "test"), size_guidance={"tensors": 0}).Reload()
+    assert [point.step for point in events.Tensors("loss")] == [4, 8]
+    for got, expected in zip(weights(tmp_path / "run"), weights(run_dir), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "flag"),
+    [
+        ({"keep_best": True}, "--keep_best"),
+        ({"early_stopping": 3}, "--early_stopping=3"),
+        ({"keep_best": True, "early_stopping": 3}, "--keep_best"),
+    ],
+)
+def test_nothing_is_selected_by_the_test_split(data_dir, tmp_path, changes, flag):
+    config = TrainConfig(data_dir=str(data_dir), run_dir=str(tmp_path / "run"), **SMALL, **changes)
+    with pytest.raises(InputError) as caught:
+        train(config)
+    assert f"received {flag} for {data_dir}, which has no validation split" in str(caught.value)
+    assert "--validation_fraction" in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_best_epoch_by_the_validation_split_is_kept_and_ends_the_run(
+    make_finished_set, tmp_path
+):
+    data_dir = make_finished_set(validation_fraction=0.3)
+    run_dir = tmp_path / "run"
+    flags = {"epochs": 5, "learning_rate": 0.01, "keep_best": True, "early_stopping": 2}
+    flags |= {"image_size": 16, "batch_size": 4, "precision": "float32"}
+    train(TrainConfig(data_dir=str(data_dir), run_dir=str(run_dir), **flags))
+    with (run_dir / "history.csv").open() as file:
+        losses = [float(row["eval_loss"]) for row in csv.DictReader(file)]
+    model = keras.models.load_model(run_dir / "model.keras")
+    options = InputOptions(image_size=16, batch_size=4)
+    probabilities = []
+    for images, labels, counted in eval_batches(
+        data_dir, load_manifest(data_dir), "validation", options
+    ):
+        right = np.take_along_axis(
+            model(images, training=False).numpy(), labels.numpy()[:, None], axis=1
+        )
+        probabilities.extend(right[counted.numpy() > 0, 0])
+    loss = -np.mean(np.log(np.maximum(probabilities, 1e-7)))
+    assert loss == pytest.approx(min(losses), rel=1e-4)
+    assert losses[-1] > 1.01 * min(losses)  # or else it would prove nothing
+    assert len(losses) == min(5, losses.index(min(losses)) + 1 + 2)
 
 
 def edit_manifest(directory, old, new):
@@ -248,8 +334,56 @@ def test_channels_first_without_a_gpu_is_refused(data_dir, tmp_path, monkeypatch
         train(TrainConfig(data_dir=str(data_dir), run_dir=str(tmp_path / "run")))
 
 
-def test_numbers_that_are_not_finite_stop_the_run(data_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr("trainer.loop.Loop.weights_are_finite", lambda loop: False)
-    with pytest.raises(InputError, match="NaN or infinity.*epoch 1.*lower --learning_rate"):
-        train(TrainConfig(data_dir=str(data_dir), run_dir=str(tmp_path / "run"), **SMALL))
-    assert not (tmp_path / "run" / "report.json").exists()
+def test_a_full_disk_ends_the_run_and_names_what_is_saved(
+    data_dir, tmp_path, monkeypatch, note_fault
+):
+    happened = note_fault("checkpoints", "a disk that is full at the second one")
+    write = Checkpoint.write
+
+    def write_once(checkpoint, stream):
+        if checkpoint.state.step > 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(checkpoint, stream)
+
+    monkeypatch.setattr(Checkpoint, "write", write_once)
+    run_dir = tmp_path / "run"
+    with pytest.raises(InputError) as caught:
+        train(TrainConfig(data_dir=str(data_dir), run_dir=str(run_dir), **SMALL))
+    happened(caught.value)
+    message = f"received --run_dir={run_dir}, which cannot be written (No space left on device)"
+    assert message in str(caught.value)
+    saved = run_dir / "checkpoints" / "step-0000000004.npz"
+    assert str(caught.value).endswith(f"The last checkpoint is {saved}.")
+    assert [*saved.parent.iterdir()] == [saved]
+    assert not (run_dir / "report.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("step", "epoch", "saved"),
+    [(4, 1, "No checkpoint was written."), (8, 2, "The last checkpoint is {}.")],
+)
+def test_numbers_that_are_not_finite_end_the_run(
+    data_dir, tmp_path, monkeypatch, step, epoch, saved, note_fault
+):
+    happened = note_fault("numbers", "a run with a weight that is not finite")
+    monkeypatch.setattr(
+        Loop,
+        "broken_weights",
+        lambda loop: ["conv"] if loop.optimizer.iterations.numpy() >= step else [],
+    )
+    run_dir = tmp_path / "run"
+    with pytest.raises(InputError) as caught:
+        train(TrainConfig(data_dir=str(data_dir), run_dir=str(run_dir), **SMALL))
+    happened(caught.value)
+    assert f"in the weights of the layer conv in step {step} (epoch {epoch})" in str(caught.value)
+    assert "lower --learning_rate, or set --clip_norm" in str(caught.value)
+    assert saved.format(run_dir / "checkpoints" / "step-0000000004.npz") in str(caught.value)
+    checkpoints = [path.name for path in (run_dir / "checkpoints").iterdir()]
+    assert checkpoints == ["step-0000000004.npz"] * (epoch - 1)
+    assert not (run_dir / "report.json").exists()
+
+
+def test_numbers_that_overflow_end_the_run(data_dir, tmp_path):
+    flags = {**SMALL, "schedule": "constant", "learning_rate": 1e30, "optimizer": "sgd"}
+    with pytest.raises(InputError, match="received NaN or infinity .* in step .*epoch 1.*, exp"):
+        train(TrainConfig(data_dir=str(data_dir), run_dir=str(tmp_path / "run"), **flags))

@@ -33,7 +33,7 @@ def run_benchmark(config: TrainConfig, seconds: float, rounds: int) -> Findings:
     """
     manifest = checked_manifest(config)
     strategy = make_strategy(config.strategy, config.virtual_devices)
-    check_batch_size(config.batch_size, strategy)
+    check_batch_size(config.batch_size, strategy, config.accumulation_steps)
     inputs = prepare_inputs(config, manifest, replicas=strategy.num_replicas_in_sync)
     data = inputs.data_dir, inputs.manifest, inputs.options
     plan = plan_run(*data, epochs=_NEVER, seed=config.seed)
@@ -46,6 +46,8 @@ def run_benchmark(config: TrainConfig, seconds: float, rounds: int) -> Findings:
             # What is decoded once is no part of an epoch.
             next(itertools.islice(batches, plan.steps_per_epoch, None))
         loop = make_loop(config, strategy, manifest, plan.steps_per_epoch)
-        training = time_training(loop, batches, config.batch_size, seconds, rounds)
+        training = time_training(
+            loop, batches, config.batch_size, seconds, rounds, config.steps_per_call
+        )
     device = "GPU" if tf.config.get_visible_devices("GPU") else "CPU"
     return Findings(stages, training, inputs.cache.cache, device)

@@ -1,12 +1,12 @@
 """Times the chain, the step on a constant batch, and both together as a run has them."""
 
 import dataclasses
-import itertools
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
+from trainer.feed import Steps
 from trainer.loop import Loop
 from trainer.timing.measure import Rate, rate_of, rate_of_calls
 
@@ -31,7 +31,12 @@ class TrainingRates:
 
 
 def time_training(
-    loop: Loop, batches: Iterator[Any], batch_size: int, seconds: float, rounds: int
+    loop: Loop,
+    batches: Steps,
+    batch_size: int,
+    seconds: float,
+    rounds: int,
+    steps_per_call: int = 1,
 ) -> TrainingRates:
     """Times a loop on the batches of a pipeline that has begun.
 
@@ -41,15 +46,21 @@ def time_training(
         batch_size: Images in a step.
         seconds: How long each measurement takes, about.
         rounds: How often step and training take turns; the median counts.
+        steps_per_call: As in `--steps_per_call`.
     """
-    constant = itertools.repeat(next(batches))
-    _train(loop, constant, 2, batch_size)  # traces and compiles
-    tenth = _train(loop, constant, 5, batch_size)[0]
-    steps = max(5, round(seconds * tenth.images_per_second / batch_size))
+    first = batches.take(steps_per_call)
+    images_per_call = batch_size * steps_per_call
+
+    def train(take: Callable[[], Any], calls: int) -> tuple[Rate, float]:
+        return _train(loop, take, calls, steps_per_call, images_per_call)
+
+    train(lambda: first, 2)  # traces and compiles
+    tenth = train(lambda: first, 5)[0]
+    calls = max(5, round(seconds * tenth.images_per_second / images_per_call))
     pairs = []
     for _ in range(rounds):
-        step, _ = _train(loop, constant, steps, batch_size)
-        pairs.append((step, *_train(loop, batches, steps, batch_size)))
+        step, _ = train(lambda: first, calls)
+        pairs.append((step, *train(lambda: batches.take(steps_per_call), calls)))
     step, training, wait = (_middle(column) for column in zip(*pairs, strict=True))
     return TrainingRates(
         chain=rate_of_calls(lambda: next(batches), batch_size, seconds),
@@ -62,12 +73,20 @@ def time_training(
     )
 
 
-def _train(loop: Loop, batches: Iterator[Any], steps: int, batch_size: int) -> tuple[Rate, float]:
+def _train(
+    loop: Loop, take: Callable[[], Any], calls: int, steps_per_call: int, images_per_call: int
+) -> tuple[Rate, float]:
     """The rate, and the share of the time that was spent waiting for batches."""
-    start, cpu_start = time.perf_counter(), time.process_time()
-    metrics = loop.train_epoch(batches, steps, lambda *_: None)
+    start, cpu_start, waited = time.perf_counter(), time.process_time(), 0.0
+    progress = loop.begin(0)
+    for _ in range(calls):
+        asked = time.perf_counter()
+        batch = take()
+        waited += time.perf_counter() - asked
+        progress = loop.train(batch, steps_per_call, progress)
+    progress.sums.numpy()  # waits for the device
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
-    return rate_of(steps * batch_size, seconds, cpu_seconds), metrics.input_wait_fraction
+    return rate_of(calls * images_per_call, seconds, cpu_seconds), waited / seconds
 
 
 def _middle(values: tuple[Any, ...]) -> Any:

@@ -1,0 +1,36 @@
+"""What the command sees to before it trains, and what it does not blame on the run directory."""
+
+from unittest import mock
+
+import pytest
+
+from trainer.config import TrainConfig
+from trainer.main import main
+from trainer.run_output import RunOutput
+
+
+@pytest.fixture
+def train(monkeypatch):
+    train = mock.Mock()
+    monkeypatch.setattr("trainer.train.train", train)
+    monkeypatch.setattr("trainer.main.keep_freed_memory", lambda: None)
+    return train
+
+
+def test_a_cluster_that_is_not_used_is_told_of(train, monkeypatch, capsys):
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {}}')
+    main(TrainConfig(strategy="mirrored"))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "TF_CONFIG is set, but --strategy=mirrored trains in this process alone" in line
+    assert train.called
+
+
+def test_one_process_says_nothing(train, monkeypatch, capsys):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    main(TrainConfig())
+    assert capsys.readouterr().err == "" and train.called
+
+
+def test_an_output_that_nobody_reads_is_no_fault_of_the_run_directory():
+    with pytest.raises(BrokenPipeError), RunOutput.failing(mock.Mock()):
+        raise BrokenPipeError

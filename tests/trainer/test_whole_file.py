@@ -1,0 +1,36 @@
+"""A file is whole or not there, and the one before it stays until then."""
+
+import os
+
+import pytest
+
+from trainer.whole_file import clear_unfinished, whole_file
+
+
+def test_takes_the_place_of_what_was_there(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    with whole_file(path) as unfinished:
+        unfinished.write_text("new")
+        assert path.read_text() == "old"
+        assert unfinished.suffix == path.suffix  # Keras goes by it
+    assert path.read_text() == "new" and os.listdir(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("error", [OSError("no room"), KeyboardInterrupt()])
+def test_what_fails_leaves_the_old_one(tmp_path, error):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    with pytest.raises(type(error)), whole_file(path) as unfinished:
+        unfinished.write_text("half of the")
+        raise error
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.json"]
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path):
+    with whole_file(tmp_path / "a.json") as unfinished:
+        unfinished.write_text("whole")
+    unfinished.write_text("half")
+    (tmp_path / "notes").write_text("of the user")
+    clear_unfinished(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["a.json", "notes"]

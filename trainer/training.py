@@ -1,0 +1,202 @@
+"""The epochs of a run, from wherever it stands to its end."""
+
+import signal
+import time
+from collections.abc import Callable, Iterable
+
+import keras
+from tqdm import tqdm
+
+from trainer.checkpoint import RunState
+from trainer.config import TrainConfig
+from trainer.feed import Steps
+from trainer.history import EpochRecord, TrainMetrics
+from trainer.loop import Loop
+from trainer.not_finite import check_numbers
+from trainer.predictions import Interrupted
+from trainer.progress import Progress
+from trainer.saver import Saver
+from trainer.stop import StopSignals
+
+# How often the progress bar asks the device for the loss: each time, the host waits for it.
+PROGRESS_SECONDS = 0.5
+
+
+class Stopped(Exception):
+    """The run left off where a signal asked it to, and is saved.
+
+    Attributes:
+        signal_number: The signal; of another process's, SIGTERM.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal_number = signal_number
+
+
+class Training:
+    """Takes steps; evaluates, checks and saves in between.
+
+    Args:
+        config: The run's choices.
+        loop: Holds the weights of `state`.
+        steps: What the steps after `state.step` take.
+        evaluation: The split that is evaluated after each epoch.
+        steps_per_epoch: Steps in each.
+        state: Where the run stands; it is moved on.
+        saver: Saves it when that is due.
+        signals: Ask the run to stop.
+        is_alone: Whether no other process trains with this one.
+        on_epoch: Called with the record of each epoch that is over.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        loop: Loop,
+        steps: Steps,
+        evaluation: Iterable,
+        steps_per_epoch: int,
+        state: RunState,
+        saver: Saver,
+        signals: StopSignals,
+        is_alone: bool,
+        on_epoch: Callable[[EpochRecord], None],
+    ) -> None:
+        self._config = config
+        self._loop = loop
+        self._steps = steps
+        self._evaluation = evaluation
+        self._steps_per_epoch = steps_per_epoch
+        self._state = state
+        self._saver = saver
+        self._signals = signals
+        self._is_alone = is_alone
+        self._on_epoch = on_epoch
+        self._progress = loop.begin(state.step, state.sums)
+        self._counted_until = time.perf_counter()
+
+    def run(self) -> None:
+        """Goes on to the end of the run.
+
+        Raises:
+            Stopped: after a signal.
+            NotFiniteError: when loss or weights are no finite numbers any more.
+        """
+        state = self._state
+        while not state.is_over(self._config.epochs, self._config.early_stopping):
+            self._train_epoch()
+            self._evaluate_epoch()
+            if self._saver.is_due_after_epoch():
+                self._save()
+        if not self._saver.has_saved(state):
+            self._save()
+        if self._is_alone and self._signals.wanted():  # as in the last save
+            self._saver.wait()
+            raise Stopped(self._signals.received or signal.SIGTERM)
+
+    def _train_epoch(self) -> None:
+        state, batch_size = self._state, self._config.batch_size
+        epoch = len(state.records) + 1
+        end = epoch * self._steps_per_epoch
+        self._counted_until = time.perf_counter()
+        # A bar on a terminal only; elsewhere the line after each epoch is all there is.
+        with tqdm(
+            total=self._steps_per_epoch * batch_size,
+            initial=batch_size * (state.step + self._steps_per_epoch - end),
+            desc=f"epoch {epoch}",
+            unit=" images",
+            disable=None,
+            leave=False,
+        ) as bar:
+            told = time.perf_counter()
+            while state.step < end:
+                self._call(end)
+                if not bar.disable and time.perf_counter() - told > PROGRESS_SECONDS:
+                    told = time.perf_counter()
+                    self._note_progress()
+                    loss, accuracy = state.means(batch_size)[:2]
+                    bar.set_postfix_str(f"loss {loss:.4f}, accuracy {accuracy:.4f}", refresh=False)
+                    bar.update(batch_size * (state.step + self._steps_per_epoch - end) - bar.n)
+        self._note_progress()
+        self._check_numbers()
+
+    def _call(self, end: int) -> None:
+        """One call of TensorFlow, and what is due after it."""
+        state = self._state
+        count = min(self._config.steps_per_call, end - state.step, self._saver.most(state.step))
+        asked = time.perf_counter()
+        batch = self._steps.take(count)
+        state.waited_seconds += time.perf_counter() - asked
+        before = self._progress
+        self._progress = self._loop.train(batch, count, before, self._signals.wanted())
+        state.step += count
+        every = self._config.check_numbers_every
+        if state.step // every > (state.step - count) // every:
+            self._check_numbers()
+        self._saver.check()
+        if self._is_to_stop(before):
+            self._stop()
+        if self._saver.is_due_after_step(state.step):
+            self._save()
+
+    def _is_to_stop(self, before: Progress) -> bool:
+        """Whether all processes leave off here: they must agree, or some would wait for others."""
+        if self._is_alone:
+            return self._signals.wanted()
+        # The votes of the call before this one, which are there without waiting for the device.
+        return bool(before.votes.numpy() > 0)
+
+    def _evaluate_epoch(self) -> None:
+        state = self._state
+        try:
+            evaluated = self._loop.predict(self._evaluation, self._signals.wanted).metrics
+        except Interrupted:
+            self._counted_until = time.perf_counter()
+            self._stop()
+        now = time.perf_counter()
+        state.train_seconds += now - self._counted_until
+        self._counted_until = now
+        record = EpochRecord(len(state.records) + 1, state.step, self._train_metrics(), evaluated)
+        state.add(record)
+        if state.best_epoch == record.epoch and self._config.keep_best:
+            self._saver.best = self._loop.evaluated_state()
+        self._progress = self._loop.begin(state.step)
+        self._on_epoch(record)
+
+    def _train_metrics(self) -> TrainMetrics:
+        state = self._state
+        loss, accuracy, gradient_norm = state.means(self._config.batch_size)
+        learning_rate = keras.ops.convert_to_numpy(self._loop.optimizer.learning_rate)
+        return TrainMetrics(
+            loss=loss,
+            accuracy=accuracy,
+            gradient_norm=gradient_norm,
+            images_per_second=(
+                self._steps_per_epoch * self._config.batch_size / state.epoch_seconds
+            ),
+            input_wait_fraction=state.waited_seconds / state.epoch_seconds,
+            learning_rate=float(learning_rate),
+        )
+
+    def _check_numbers(self) -> None:
+        check_numbers(self._loop, self._progress, self._steps_per_epoch)
+
+    def _note_progress(self) -> None:
+        """Brings the state up to date with the device."""
+        state = self._state
+        state.sums = self._progress.sums.numpy().tolist()
+        now = time.perf_counter()
+        state.epoch_seconds += now - self._counted_until
+        state.train_seconds += now - self._counted_until
+        self._counted_until = now
+
+    def _save(self) -> None:
+        self._note_progress()
+        self._check_numbers()
+        self._saver.save(self._state, self._loop)
+
+    def _stop(self) -> None:
+        self._save()
+        self._saver.wait()
+        raise Stopped(self._signals.received or signal.SIGTERM)
