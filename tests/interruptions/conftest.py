@@ -2,21 +2,20 @@
 
 import functools
 import itertools
-import json
-import os
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
+from tests.interruptions.fork_server import ROOT, ForkServer, Outcome, environment, job
+
 COMMAND = [sys.executable, "-m", "pipelines.make_tfrecords"]
 DISK_BYTES = 4_000_000
 IMAGES_PER_CLASS = 4
@@ -24,45 +23,16 @@ AT_A_TIME = 4  # conversions side by side, for speed
 SECONDS_AT_MOST = 300  # so that nothing hangs for ever
 
 
-class Outcome(NamedTuple):
-    """How a conversion ended, what it printed, and its steps up to there."""
-
-    status: int
-    output: str
-    errors: str
-    steps: list[str]
-
-
-class Forks:
-    """Conversions of one tiny source, see `forks_of_one_process.py`.
+class Forks(ForkServer):
+    """Conversions of one tiny source.
 
     Attributes:
         source: That source, a folder.
-        disk: Where the conversions see a small disk; nowhere, if `why_no_disk`.
-        why_no_disk: The reason why none can be mounted, or ''.
     """
 
     def __init__(self, base: Path):
         self._base, self.source = base, _write_images(base / "pets")
-        self.disk = base / "disk"
-        self.disk.mkdir()
-        command = [sys.executable, "-m", "tests.interruptions.forks_of_one_process"]
-        # A disk that only this command and its forks see, which takes no rights.
-        mount = f'mount -t tmpfs -o size={DISK_BYTES} none "$0" && exec "$@"'
-        with_disk = ["unshare", "-rm", "sh", "-c", mount, str(self.disk)]
-        self.why_no_disk = _why_not([*with_disk, sys.executable, "-c", ""])
-        self._process = subprocess.Popen(
-            command if self.why_no_disk else [*with_disk, *command],
-            cwd=ROOT,
-            env=_environment(),
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait(timeout=60)
+        super().__init__("tests.interruptions.conversions", base / "disk", DISK_BYTES)
 
     @functools.cached_property
     def sets(self) -> dict[int, dict[str, bytes]]:
@@ -71,12 +41,6 @@ class Forks:
         for seed, directory in directories.items():
             assert self.run(directory, f"--seed={seed}").status == 0
         return {seed: _read(directory) for seed, directory in directories.items()}
-
-    @functools.cached_property
-    def disk_from_here(self) -> Path:
-        """Where this process sees what the conversions see as `disk`."""
-        self.run_together()  # when it answers, the disk is mounted
-        return Path(f"/proc/{self._process.pid}/root{self.disk}")
 
     def put(self, seed: int, directory: Path) -> None:
         """Has the set made with `seed` stand in `directory`."""
@@ -95,33 +59,12 @@ class Forks:
         return f"neither absent nor whole: {sorted(files)}"
 
     def job(self, output_dir: Path, *flags: str, **how: Any) -> dict[str, Any]:
-        """A conversion to be carried out.
-
-        Args:
-            output_dir: Its folder need not exist.
-            flags: Others than --source and --output_dir.
-            how: `signal` to be interrupted, `at` a step in whose text this is, at the `nth` (the
-                first, unless given) of such; `until`, if that stops it, for a step of the other;
-                `max_file_bytes` for a limit on the size of files.
-        """
-        flags = (f"--source={self.source}", "--shards=2", *flags)
-        return {
-            "output_dir": str(output_dir),
-            "flags": flags,
-            "at": "",
-            "nth": 1,
-            "until": "",
-            **how,
-        }
+        """A conversion to be carried out; see `fork_server.job`."""
+        return job(output_dir, f"--source={self.source}", "--shards=2", *flags, **how)
 
     def run(self, output_dir: Path, *flags: str, **how: Any) -> Outcome:
         (outcome,) = self.run_together(self.job(output_dir, *flags, **how))
         return outcome
-
-    def run_together(self, *jobs: dict[str, Any]) -> list[Outcome]:
-        self._process.stdin.write(json.dumps(jobs) + "\n")
-        self._process.stdin.flush()
-        return [Outcome(**reply) for reply in json.loads(self._process.stdout.readline())]
 
     def interrupt_at_every_step(
         self,
@@ -184,7 +127,7 @@ def run_command(
         return subprocess.run(
             [*COMMAND, f"--output_dir={output_dir}", *job["flags"]],
             cwd=ROOT,
-            env=_environment() | {"PYTHONPATH": str(folder)},
+            env=environment() | {"PYTHONPATH": str(folder)},
             text=True,
             capture_output=True,
             check=False,
@@ -221,20 +164,6 @@ def tell() -> Callable[[Counter[str]], str]:
     return lambda states: ", ".join(
         f"{states[state]} x {names.get(state, state)}" for state in sorted(states)
     )
-
-
-def _environment() -> dict[str, str]:
-    """Without the log level that this process has set by its own import of TensorFlow."""
-    return {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-
-
-def _why_not(command: list[str]) -> str:
-    """What a command says when it fails; '' when it does not."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError as error:
-        return str(error)
-    return (done.stderr.strip() or f"status {done.returncode}") if done.returncode else ""
 
 
 def _write_images(folder: Path) -> Path:

@@ -1,20 +1,27 @@
-"""Carries out conversions in forks of one process, and has each killed or stopped at a chosen step.
+"""Carries out commands in forks of one process, and has each killed or stopped at a chosen step.
 
 TensorFlow takes seconds to import: it is imported once, and no op is run before the fork. Requests
-and replies are lines of JSON, a list of jobs and a list of what became of them:
+and replies are lines of JSON: rows of jobs, each row for a fork of its own, and likewise what
+became of them:
 
-    [{"output_dir": "/tmp/1/set", "flags": ["--shards=2"], "at": "os.mkdir", "nth": 1, "signal": 9}]
-    [{"status": -9, "output": "", "errors": "", "steps": ["fcntl.flock 6", "os.mkdir .set.tmp-0"]}]
+    [[{"output_dir": "/tmp/1/set", "flags": ["--shards=2"], "at": "os.mkdir", "signal": 9}]]
+    [[{"status": -9, "output": "", "errors": "", "steps": ["fcntl.flock 6", "os.mkdir .set"]}]]
 
-The conversion sends itself the signal at the nth step whose text contains `at`. The steps are what
-Python's audit events tell of the folder in which the set is made, before it is done (what only
-reads is left out), and the moment after a directory was made or renamed.
+The command sends itself the signal at the nth step whose text contains `at`. The steps are what
+Python's audit events tell of the folder that holds the output, before it is done (what only reads
+is left out), the moment after a directory was made or renamed, and what a module of the argument's
+name adds. That module has what a job needs:
 
-The jobs of a request run at the same time. One that is stopped (SIGSTOP) is so before the next
+    COMMAND     its `main` and its config
+    OUTPUT      the flag that names the output directory
+    IMPORTED    modules that are imported before the first fork
+    prepare     is called in the fork with the job and with `step`, which notes a step
+
+The rows of a request run at the same time. One that is stopped (SIGSTOP) is so before the next
 begins. It goes on when the others have ended or have come to a step whose text contains `until`.
 """
 
-import itertools
+import importlib
 import json
 import os
 import resource
@@ -23,133 +30,115 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
+from types import ModuleType
 from typing import IO, Any
 
 from pipelines.command_line import run
-from pipelines.convert_config import ConvertConfig
-from pipelines.make_tfrecords import main
 from pipelines.quiet_tensorflow import import_tensorflow
+from tests.interruptions.steps import Steps
 
 SECONDS_AT_MOST = 300  # so that nothing hangs for ever
-EVENTS = {"fcntl.flock", "open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "shutil.rmtree"}
-# What their first argument says is a number, or a name alone, in a folder that is removed.
-WITHOUT_A_PATH = {"fcntl.flock", "os.remove", "os.rmdir"}
 
 
 class Fork:
-    """One conversion, in a process of its own."""
+    """A process of its own for one job, or for several in a row, until one is killed."""
 
-    def __init__(self, job: dict[str, Any]):
-        self._files = [tempfile.TemporaryFile() for _ in range(3)]
+    def __init__(self, kind: ModuleType, jobs: list[dict[str, Any]]):
+        self._files = [[tempfile.TemporaryFile() for _ in range(4)] for _ in jobs]
         self._status: int | None = None
         self._pid = os.fork()
         if not self._pid:
-            _convert(job, *self._files)
+            _carry_out_in_a_row(kind, jobs, self._files)
 
     def wait(self, until: str = "") -> None:
         """Waits until it has ended, been stopped, or come to a step with this text."""
-        while self._status is None and not (until and until in self._read(2)):
+        while self._status is None and not (until and until in _text(self._files[-1][2])):
             pid, status = os.waitpid(self._pid, os.WUNTRACED | os.WNOHANG)
             if pid:
                 self._status = status
             else:
                 time.sleep(0.002)
 
-    def outcome(self) -> dict[str, Any]:
-        """Lets it go on if it was stopped, and tells how it ended."""
+    def outcomes(self) -> list[dict[str, Any]]:
+        """Lets it go on if it was stopped, and tells how each of its jobs ended."""
         if self._status is not None and os.WIFSTOPPED(self._status):
             self._status = None
             os.kill(self._pid, signal.SIGCONT)
         self.wait()
-        status = os.waitstatus_to_exitcode(self._status)
-        output, errors, steps = map(self._read, range(3))
-        return {"status": status, "output": output, "errors": errors, "steps": steps.splitlines()}
+        return [self._outcome(files) for files in self._files]
 
-    def _read(self, number: int) -> str:
-        # Without a move in the file, where both processes are at the same place.
-        descriptor = self._files[number].fileno()
-        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode()
+    def _outcome(self, files: list[IO]) -> dict[str, Any]:
+        output, errors, steps, status = map(_text, files)
+        # Without one it was killed, or never began.
+        number = int(status) if status else os.waitstatus_to_exitcode(self._status)
+        return {"status": number, "output": output, "errors": errors, "steps": steps.splitlines()}
 
 
-def _convert(job: dict[str, Any], output: IO, errors: IO, steps: IO) -> None:
-    os.dup2(output.fileno(), 1)
-    os.dup2(errors.fileno(), 2)
+def _text(file: IO) -> str:
+    # Without a move in the file, where both processes are at the same place.
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode()
+
+
+def _carry_out_in_a_row(
+    kind: ModuleType, jobs: list[dict[str, Any]], files: list[list[IO]]
+) -> None:
     signal.alarm(SECONDS_AT_MOST)
+    steps = Steps()
+    for job, (output, errors, noted, status) in zip(jobs, files, strict=True):
+        os.dup2(output.fileno(), 1)
+        os.dup2(errors.fileno(), 2)
+        if "max_file_bytes" not in job:  # which the file of the steps would pass, too
+            steps.begin(job, noted.fileno())
+        number = _carry_out_one(kind, job, steps.step)
+        steps.end()
+        os.write(status.fileno(), str(number).encode())
+    os._exit(0)  # At once, since TensorFlow's end takes a second.
+
+
+def _carry_out_one(kind: ModuleType, job: dict[str, Any], step: Callable[..., None]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv = ["make_tfrecords", f"--output_dir={job['output_dir']}", *job["flags"]]
-    if "max_file_bytes" in job:  # which the file of the steps would pass, too
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (job["max_file_bytes"],) * 2)
-    else:
-        _watch_steps(job, steps.fileno())
-    status = 0
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    os.environ.update(job.get("environment", {}))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    sys.argv = ["", f"--{kind.OUTPUT}={job['output_dir']}", *job["flags"]]
+    status: Any = 0
     try:
-        run(main, ConvertConfig)
+        kind.prepare(job, step)
+        limit = job.get("max_file_bytes", limits[0])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
+        run(*kind.COMMAND)
     except SystemExit as error:
         status = error.code
     except BaseException:
         traceback.print_exc()
         status = 1
-    # At once, since TensorFlow's end takes a second.
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)
+    return status or 0
 
 
-def _watch_steps(job: dict[str, Any], steps: int) -> None:
-    folder = os.path.dirname(job["output_dir"])
-    numbers = itertools.count(1)  # in one piece, since threads take steps, too
-    nth = job["nth"] if "signal" in job else 0
-
-    def step(what: str, path: object) -> None:
-        inside = os.path.relpath(os.fspath(path), folder) if str(path).startswith("/") else path
-        text = f"{what} {inside}"
-        os.write(steps, f"{text}\n".encode())
-        if job["at"] in text and next(numbers) == nth:
-            os.kill(os.getpid(), job["signal"])
-
-    def before(event: str, arguments: tuple[Any, ...]) -> None:
-        reads = event == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR)
-        if event in EVENTS and not reads:
-            path = str(arguments[0])
-            if path.startswith(folder) or (event in WITHOUT_A_PATH and not path.startswith("/")):
-                step(event, arguments[0])
-
-    def with_a_step_after(name: str, place: int) -> None:
-        function = getattr(os, name)
-
-        def wrapped(*arguments: Any, **options: Any) -> None:
-            function(*arguments, **options)
-            step(f"after os.{name}", arguments[place])
-
-        setattr(os, name, wrapped)
-
-    with_a_step_after("mkdir", 0)
-    with_a_step_after("rename", 1)
-    sys.addaudithook(before)
-
-
-def _carry_out(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _carry_out(kind: ModuleType, rows: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
     forks = []
     until = ""
-    for job in jobs:
-        forks.append(Fork(job))
-        if job.get("signal") == signal.SIGSTOP:
+    for jobs in rows:
+        forks.append(Fork(kind, jobs))
+        if jobs[0].get("signal") == signal.SIGSTOP:
             forks[-1].wait()
-            until = job["until"]
+            until = jobs[0]["until"]
     for fork in forks:
         fork.wait(until)
-    return [fork.outcome() for fork in forks]
+    return [fork.outcomes() for fork in forks]
 
 
-def _serve() -> None:
+def _serve(kind: ModuleType) -> None:
     import_tensorflow()
-    # What a conversion imports.
-    from pipelines import convert, duplicates, local_engine, prepare, shards  # noqa: F401
-
+    for name in kind.IMPORTED:
+        importlib.import_module(name)
     for line in sys.stdin:
-        print(json.dumps(_carry_out(json.loads(line))), flush=True)
+        print(json.dumps(_carry_out(kind, json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(importlib.import_module(sys.argv[1]))

@@ -4,9 +4,10 @@ import itertools
 import os
 import shutil
 from collections import Counter
-from pathlib import Path
 
 import pytest
+
+from tests.interruptions.fork_server import leave_free
 
 REPLACE = ("--overwrite", "--seed=1")
 
@@ -22,7 +23,7 @@ def test_at_every_size(replacing, forks, note_fault):
         shutil.rmtree(seen, ignore_errors=True)
         if replacing:
             forks.put(0, seen)
-        _leave_free(forks.disk_from_here, free_blocks)
+        leave_free(forks.disk_from_here, free_blocks)
         run = forks.run(output_dir, *REPLACE if replacing else ("--seed=1",))
         if run.status == 0:
             break
@@ -36,12 +37,6 @@ def test_at_every_size(replacing, forks, note_fault):
     happened(f"status 1, nothing left: {told}")
     assert forks.state(seen) == "set 1"
     assert full_in.keys() == {"records on their way", "shards", "metadata"}
-
-
-def _leave_free(disk: Path, num_blocks: int) -> None:
-    (disk / "ballast").write_bytes(b"")
-    room = os.statvfs(disk)
-    (disk / "ballast").write_bytes(bytes((room.f_bavail - num_blocks) * room.f_bsize))
 
 
 def _last_written(steps: list[str]) -> str:
