@@ -64,7 +64,8 @@ class Checkpoint:
             "world": self.world,
         }
         text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-        np.savez(stream, allow_pickle=False, **{_META: text}, **arrays)
+        entries: dict[str, Any] = {_META: text, **arrays}
+        np.savez(stream, **entries)
 
 
 def read_checkpoint(file: str | os.PathLike[str] | IO[bytes]) -> Checkpoint:

@@ -59,9 +59,13 @@ class CheckpointFiles:
         Raises:
             OSError: if what was could not be.
         """
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.result()
+        writing = self._writing
+        try:
+            if writing is not None:
+                writing.result()  # for which several threads may wait
+        finally:
+            if self._writing is writing:
+                self._writing = None
 
     def _write(self, checkpoint: Checkpoint) -> None:
         path = self.directory / checkpoint_name(checkpoint.state.step)
@@ -91,5 +95,5 @@ def newest_whole(directory: Path, warn: Callable[[str], None]) -> Checkpoint | N
         try:
             return read_checkpoint(path)
         except (DamagedCheckpointError, OSError) as error:
-            warn(f"skipped the checkpoint {path}, which is damaged ({error}).")
+            warn(f"skipped the checkpoint {path}, which cannot be read ({error}).")
     return None

@@ -48,7 +48,7 @@ class EpochRecord:
 
     Attributes:
         epoch: Counted from 1.
-        step: Optimizer steps taken since the start of the run.
+        step: Steps taken since the start of the run.
         train: Of the training batches.
         eval: Of the evaluated split, after the epoch.
     """

@@ -12,7 +12,7 @@ import numpy as np
 from pipelines.errors import InputError
 from pipelines.manifest import Manifest
 from trainer.checkpoint import Checkpoint, DamagedCheckpointError, read_checkpoint
-from trainer.checkpoint_files import DIRECTORY, newest_whole
+from trainer.checkpoint_files import DIRECTORY, checkpoints_in, newest_whole
 from trainer.config import TrainConfig
 from trainer.loop import Loop
 from trainer.run_directory import config_in, is_finished
@@ -96,6 +96,13 @@ def find_start(
             f"received --epochs={config.epochs} for {run_dir}, a finished run of {held['epochs']} "
             "epochs without a whole checkpoint, expected one to go on from; choose another "
             "--run_dir."
+        )
+    unreadable = checkpoints_in(run_dir / DIRECTORY) if checkpoint is None else []
+    if unreadable:
+        raise InputError(
+            f"received --run_dir={run_dir}, whose {len(unreadable)} checkpoints cannot be read, "
+            "expected a whole one to go on from; put one back, remove them to begin anew, or "
+            "choose another --run_dir."
         )
     if checkpoint is None:  # it ended before its first one was whole
         return _begun_elsewhere(config, manifest, steps, workers)

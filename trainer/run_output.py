@@ -56,7 +56,7 @@ class Silence:
         """Writes what a finished run leaves behind, `report.json` last."""
 
     def failing(self) -> contextlib.AbstractContextManager[None]:
-        """Within it, what cannot go on is said in one line, and what is saved."""
+        """Within it, numbers that are not finite are told of together with what is saved."""
         return contextlib.nullcontext()
 
 
@@ -83,52 +83,56 @@ class RunOutput(Silence):
         self._manifest = manifest
         self._run_dir = run_dir
         self._world = world
-        with self.failing():
+        with self._writing():
             clear_unfinished(run_dir)
             begin_again(run_dir)
             config.write(run_dir)
-            cut_events(run_dir, state.evaluated_step)
+            has_none = not checkpoints_in(run_dir / DIRECTORY)
+            cut_events(run_dir, 0 if has_none else state.evaluated_step)
             self._checkpoints = CheckpointFiles(run_dir, config.keep_checkpoints)
-            is_elsewhere = not any(run_dir.glob("*/*.tfevents.*"))
             self._summaries = Summaries(run_dir, eval_split(manifest))
-            for record in state.records if is_elsewhere else ():
-                self._summaries.write(record)  # a run that goes on in a new directory
+            for record in state.records if has_none else ():
+                self._summaries.write(record)  # of another run, which goes on here
 
     def say(self, text: str) -> None:
         print(text, flush=True)
 
     def epoch(self, record: history.EpochRecord) -> None:
-        self._summaries.write(record)
+        with self._writing():
+            self._summaries.write(record)
         epochs = self._config.epochs
         self.say(f"epoch {record.epoch:{len(str(epochs))}}/{epochs}  {record}")
 
     def save(self, state: RunState, arrays: dict[str, np.ndarray], best: list[np.ndarray]) -> None:
-        self._checkpoints.save(
-            Checkpoint(
-                state=copy.deepcopy(state),
-                arrays=arrays,
-                best=best,
-                config=self._config.as_json(),
-                data=self._manifest.fingerprint,
-                class_names=self._manifest.class_names,
-                world=self._world,
-            )
+        checkpoint = Checkpoint(
+            state=copy.deepcopy(state),
+            arrays=arrays,
+            best=best,
+            config=self._config.as_json(),
+            data=self._manifest.fingerprint,
+            class_names=self._manifest.class_names,
+            world=self._world,
         )
+        with self._writing():
+            self._checkpoints.save(checkpoint)
 
     def check(self) -> None:
-        self._checkpoints.check()
+        with self._writing():
+            self._checkpoints.check()
 
     def wait(self) -> None:
-        self._checkpoints.wait()
+        with self._writing():
+            self._checkpoints.wait()
 
     def finish(self, loop: Loop, state: RunState, report: Report) -> None:
-        run_dir = self._run_dir
-        self._summaries.close()
-        save_model(loop.model, run_dir)
-        history.write_csv(run_dir / HISTORY_NAME, state.records)
+        run_dir, split = self._run_dir, eval_split(self._manifest)
         title = f"StridedNet on {data_name(self._manifest)}"
-        history.write_plot(run_dir / PLOT_NAME, state.records, title, eval_split(self._manifest))
-        report.write(run_dir)
+        with self._writing():
+            self._summaries.close()
+            save_model(loop.model, run_dir)
+            history.write_csv(run_dir / HISTORY_NAME, state.records)
+            history.write_plot(run_dir / PLOT_NAME, state.records, title, split)
+            report.write(run_dir)
         self.say(f"\n{report.text}\n")
         self.say(f"model        {run_dir / MODEL_NAME}")
         self.say(f"curves       {run_dir / PLOT_NAME}")
@@ -140,10 +144,13 @@ class RunOutput(Silence):
             yield
         except NotFiniteError as error:
             with contextlib.suppress(OSError):  # one thing at a time
-                self.wait()
+                self._checkpoints.wait()
             raise InputError(f"{error} {self._saved()}") from error
-        except BrokenPipeError:
-            raise  # of the output, not of the directory
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise InputError(
                 f"received --run_dir={self._run_dir}, which cannot be written "

@@ -51,7 +51,7 @@ class Saver:
         """Begins to save the run.
 
         Raises:
-            OSError: if the checkpoint before this one could not be written.
+            InputError: if the checkpoint before this one could not be written.
         """
         self._saved, self._saved_at = _place(state), time.monotonic()
         self._output.save(state, loop.state(), self.best)
@@ -60,7 +60,7 @@ class Saver:
         """Asks whether the last checkpoint could not be written, without waiting for it.
 
         Raises:
-            OSError: if so.
+            InputError: if so.
         """
         self._output.check()
 
@@ -68,7 +68,7 @@ class Saver:
         """Waits until the last checkpoint is on the disk.
 
         Raises:
-            OSError: if it could not be written.
+            InputError: if it could not be written.
         """
         self._output.wait()
 

@@ -14,6 +14,7 @@ from etils import epath
 from pipelines.command_line import StoppedBySignal
 from pipelines.damage import damage_named
 from pipelines.dataset import eval_batches, train_batches
+from pipelines.errors import InputError
 from pipelines.service_watch import watched
 from trainer.config import TrainConfig
 from trainer.feed import Feed, Steps
@@ -21,6 +22,7 @@ from trainer.from_chief import bytes_from_chief
 from trainer.inputs import Inputs, data_name
 from trainer.loop import Loop
 from trainer.loop_setup import make_loop
+from trainer.precision import choose_policy
 from trainer.report import Report, make_report
 from trainer.resume import Start, find_start, restore
 from trainer.run_directory import run_directory
@@ -64,6 +66,7 @@ def train(config: TrainConfig, cluster: Cluster = ALONE) -> Path | None:
         must_agree={
             **config.agreed(),
             "fingerprint of the data": manifest.fingerprint,
+            "precision": choose_policy(config.precision),
             "number of GPUs": str(len(tf.config.list_physical_devices("GPU"))),
         },
         before_exit=functools.partial(_wait_for_all, outputs),
@@ -83,7 +86,8 @@ def train(config: TrainConfig, cluster: Cluster = ALONE) -> Path | None:
 
 def _wait_for_all(outputs: list[Silence]) -> None:
     for output in outputs:
-        output.wait()
+        with contextlib.suppress(InputError):  # the process ends with another line
+            output.wait()
 
 
 @contextlib.contextmanager
@@ -153,7 +157,6 @@ def _run_epochs(
         )
         try:
             training.run()
-            saver.wait()
         except Stopped as stopped:
             place = "" if run_dir is None else f" and --run_dir={shlex.quote(str(run_dir))}"
             raise StoppedBySignal(

@@ -91,8 +91,8 @@ class Training:
                 self._save()
         if not self._saver.has_saved(state):
             self._save()
+        self._saver.wait()
         if self._is_alone and self._signals.wanted():  # as in the last save
-            self._saver.wait()
             raise Stopped(self._signals.received or signal.SIGTERM)
 
     def _train_epoch(self) -> None:

@@ -70,7 +70,7 @@ def test_the_newest_whole_one_is_found(tmp_path, fault, note_fault):
     happened(f"warned, and gone on from step {found.state.step}")
     assert content(found) == content(sample(4))
     (warning,) = warnings
-    assert f"skipped the checkpoint {newest}, which is damaged (" in warning
+    assert f"skipped the checkpoint {newest}, which cannot be read (" in warning
 
 
 def test_a_damaged_one_of_a_later_step_does_not_push_out_a_whole_one(tmp_path):

@@ -98,11 +98,15 @@ def test_a_damaged_newest_checkpoint_is_told_and_skipped(find, held, capsys, not
     assert output.out == "" and output.err.count("\n") == 1
 
 
-def test_without_a_whole_checkpoint_a_run_begins_again(find, held, capsys):
+def test_a_run_does_not_begin_again_over_checkpoints_that_cannot_be_read(held, refused, capsys):
     run_dir = held(4)
     os.truncate(run_dir / DIRECTORY / checkpoint_name(4), 0)
-    assert find(run_dir) == Start()
-    assert "which is damaged" in capsys.readouterr().err
+    assert "whose 1 checkpoints cannot be read, expected a whole one" in refused(run_dir)
+    assert "which cannot be read" in capsys.readouterr().err
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_begins_again(find, held):
+    assert find(held()) == Start()
 
 
 def test_a_finished_run_has_nothing_left_to_do(find, held):

@@ -81,7 +81,9 @@ def test_a_damaged_checkpoint(outcomes, base, trainings, assert_same, note_fault
     happened("a warning; the one before it, the same weights bit for bit")
     assert outcome.status == 0 and len(outcome.errors.splitlines()) == 1
     newest = base / "damaged" / "checkpoints" / "step-0000000005.npz"
-    assert outcome.errors.startswith(f"warning: skipped the checkpoint {newest}, which is damaged")
+    assert outcome.errors.startswith(
+        f"warning: skipped the checkpoint {newest}, which cannot be read"
+    )
     assert "resumed   after step 3 of 6" in outcome.output
     assert_same(base / "damaged", trainings.undisturbed())
 
