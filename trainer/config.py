@@ -64,7 +64,7 @@ class TrainConfig(OptimisationConfig):
         "default",
         "default: one device. mirrored: all GPUs of this machine, or the CPU. multi_worker: the "
         "same on several machines, each of which runs this command with the same flags; TF_CONFIG "
-        "or Slurm say where they are. tpu: the TPU of TPU_NAME, or of this machine.",
+        "or Slurm say where they are. tpu (untested): that of TPU_NAME, or of this machine.",
         group=HARDWARE,
         choices=("default", "mirrored", "multi_worker", "tpu"),
     )
@@ -92,13 +92,14 @@ class TrainConfig(OptimisationConfig):
     )
     run_dir: str | None = option(
         None,
-        "Directory for logs, model and report; runs/DATA-TIME unless given.",
+        "Directory for logs, checkpoints, model and report; a run that is in it goes on. A new "
+        "runs/DATA-TIME unless given.",
         group=OUTPUT,
     )
     checkpoint_every: str = option(
         "epoch",
-        "When the run is saved: epoch; a number of steps, such as 500; or minutes, such as 10m. A "
-        "run that is stopped by Ctrl-C or SIGTERM is saved, too.",
+        "When the run is saved: epoch; a number of steps, such as 500; or whole minutes, such as "
+        "10m. A run that is stopped by Ctrl-C or SIGTERM is saved, too.",
         group=CHECKPOINTS,
     )
     keep_checkpoints: int = option(3, "How many, the newest, are kept.", group=CHECKPOINTS)
