@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pipelines.sources import SourceImage
 
+_GROUP_BYTES = 4_000_000  # large files go in smaller groups, which bounds the memory
 _CONNECTIONS = 16  # a fetch mostly waits for the network, whatever the number of cores
 
 Item = TypeVar("Item")
@@ -47,3 +48,19 @@ def read_ahead(images: Iterable[SourceImage]) -> Iterator[Iterator[tuple[SourceI
     with threads(_CONNECTIONS) as pool:
         reads = ((i, pool.submit(i.read).result if i.is_remote else i.read) for i in images)
         yield ((image, read()) for image, read in take_ahead(reads, 2 * _CONNECTIONS))
+
+
+def in_groups(
+    files: Iterable[tuple[SourceImage, bytes]], most: int
+) -> Iterator[list[tuple[SourceImage, bytes]]]:
+    """`files` in lists of at most `most`, and of fewer where they are large."""
+    group: list[tuple[SourceImage, bytes]] = []
+    num_bytes = 0
+    for image, data in files:
+        group.append((image, data))
+        num_bytes += len(data)
+        if len(group) == most or num_bytes >= _GROUP_BYTES:
+            yield group
+            group, num_bytes = [], 0
+    if group:
+        yield group

@@ -1,5 +1,8 @@
 """Starts data services, which decode and augment for trainers on other machines.
 
+    python -m pipelines.data_service --workers=2
+    python -m trainer.main --data_service=grpc://HOST:5050,grpc://HOST:5051
+
 It prints the flag with which trainers use them, and runs until Ctrl-C. Services listen on all
 interfaces, ask nobody who they are, and run what they are sent: start them only in a network that
 you trust. They read the shards themselves, under the path that the trainer is given.

@@ -1,4 +1,8 @@
-"""The tf.data chain from shards to batches: `train_batches` and its twin `eval_batches`."""
+"""The tf.data chain from shards to batches: `train_batches` and its twin `eval_batches`.
+
+No function of the chains has Python's `if` or `for` depend on a tensor. So they are made without
+AutoGraph, which would rewrite each of these functions at the start of every run, for seconds.
+"""
 
 import dataclasses
 import os
@@ -10,7 +14,7 @@ from pipelines.decoding import decoded, decoded_anew, decoded_once
 from pipelines.input_options import InputOptions
 from pipelines.manifest import Manifest
 from pipelines.order import stored_order, windows_of
-from pipelines.part import part_of
+from pipelines.part import Part, part_of
 from pipelines.run_plan import RunPlan, check_image_size, plan_run
 from pipelines.service_client import batches_from
 from pipelines.sharding import ALONE, Worker
@@ -106,8 +110,12 @@ def eval_batches(
     """
     check_image_size(manifest, options.image_size)
     worker = dataclasses.replace(worker, shard_by="example")
+    return _eval_chain(part_of(data_dir, manifest, split, worker), options, worker)
+
+
+@tf.autograph.experimental.do_not_convert
+def _eval_chain(part: Part, options: InputOptions, worker: Worker) -> tf.data.Dataset:
     batch_size = worker.share(options.batch_size) // options.parts
-    part = part_of(data_dir, manifest, split, worker)
     order = stored_order(part.blocks, options.shuffle_buffer)
     windows = windows_of(order, part.blocks, 0).map(
         lambda window: worker.take(window, options.batch_size)
@@ -127,6 +135,7 @@ def eval_batches(
     )
 
 
+@tf.autograph.experimental.do_not_convert
 def _chain(plan: RunPlan) -> tf.data.Dataset:
     """What `plan` visits, from the shards to batches; here, or in a data service."""
     options = plan.options

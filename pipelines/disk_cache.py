@@ -4,12 +4,12 @@ import contextlib
 import dataclasses
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 from etils import epath
 
+from pipelines import terminal
 from pipelines.destination import check_movable
 from pipelines.directory_lock import is_locked, locked, share_lock
 from pipelines.errors import InputError
@@ -74,8 +74,7 @@ def decoded_set(
             `data_dir` is damaged.
     """
     if manifest.encoding == "raw":
-        story = f"{os.fspath(data_dir)} holds pixels already, which are read as they are"
-        return DecodedSet(os.fspath(data_dir), manifest, story)
+        return _as_it_is(data_dir, manifest)
     directory = _resolved(_default_cache_dir(data_dir) if cache_dir is None else cache_dir)
     with _one_at_a_time(data_dir):
         if not is_remote(directory):
@@ -95,6 +94,43 @@ def decoded_set(
             how = f"made in {directory}" + (f" in place of {fault}" if fault else "")
         _use(directory)
     return DecodedSet(os.fspath(directory), there, f"{how}: {_size_of(there)}")
+
+
+def planned_set(
+    data_dir: str | os.PathLike[str],
+    manifest: Manifest,
+    image_size: int,
+    decode_ratio: int,
+    *,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> DecodedSet:
+    """What `decoded_set` would do, with the same arguments, without writing anything.
+
+    Returns:
+        The set of pixels if it is there; else the data set itself, with the story of what is to be
+        made of it.
+
+    Raises:
+        InputError: where `decoded_set` would, as far as can be seen before.
+    """
+    if manifest.encoding == "raw":
+        return _as_it_is(data_dir, manifest)
+    directory = _resolved(_default_cache_dir(data_dir) if cache_dir is None else cache_dir)
+    there = _manifest_there(directory)
+    fault = _fault(directory, there, origin_of(manifest, image_size, decode_ratio))
+    if there is not None and not fault:
+        return DecodedSet(os.fspath(directory), there, f"found in {directory}: {_size_of(there)}")
+    needed = pixel_set_bytes(manifest, image_size)
+    _check_place(directory, there, fault)
+    _check_room(directory, needed)
+    instead = f" in place of {fault}" if fault else ""
+    story = f"to be made in {directory}{instead}: {_megabytes(needed)}"
+    return DecodedSet(os.fspath(data_dir), manifest, story)
+
+
+def _as_it_is(data_dir: str | os.PathLike[str], manifest: Manifest) -> DecodedSet:
+    story = f"{os.fspath(data_dir)} holds pixels already, which are read as they are"
+    return DecodedSet(os.fspath(data_dir), manifest, story)
 
 
 def _default_cache_dir(data_dir: str | os.PathLike[str]) -> str:
@@ -121,7 +157,7 @@ def _one_at_a_time(data_dir: str | os.PathLike[str]) -> Iterator[None]:
     data_dir = os.path.expanduser(data_dir)
     if is_locked(data_dir):
         line = f"Waiting for another process, which decodes {os.fspath(data_dir)!r} to the disk."
-        print(line, file=sys.stderr, flush=True)
+        terminal.note(line)
     with locked(data_dir, wait=True):
         yield
 

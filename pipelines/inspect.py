@@ -1,5 +1,8 @@
 """Shows what is in a finished set: counts, sizes, a picture of it, and shortcuts in it.
 
+    python -m pipelines.inspect --data_dir=data/my_pictures
+    python -m pipelines.inspect --data_dir=data/my_pictures --audit --grid=set.png
+
 With --audit also how well the classes can be told apart by what is not in the picture, and which
 images of the test split have a copy among those for training.
 """

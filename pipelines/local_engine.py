@@ -1,15 +1,14 @@
 """Carries out a conversion on this machine: threads decode images, then write the shards."""
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from etils import epath
 
-from pipelines.ahead import read_ahead, take_ahead, threads
+from pipelines.ahead import in_groups, read_ahead, take_ahead, threads
 from pipelines.manifest import Shard
 from pipelines.prepare import (
     Choices,
-    Opened,
     Prepared,
     decode_images,
     make_records,
@@ -17,12 +16,10 @@ from pipelines.prepare import (
 )
 from pipelines.progress import progress
 from pipelines.shards import PlannedShard, write_shard
-from pipelines.sources import Source, SourceImage
+from pipelines.sources import Source
 from pipelines.spool import Spool
 from pipelines.staging import is_remote
 from pipelines.vet import BATCH
-
-_BATCH_BYTES = 4_000_000  # large files are decoded in smaller batches, which bounds the memory
 
 
 class LocalEngine:
@@ -47,8 +44,10 @@ class LocalEngine:
         """Prepares all images, in the order of the source, and keeps their records."""
         self._spool = Spool(None if is_remote(directory) else os.fspath(directory))
         with threads(self._num_threads) as pool, read_ahead(source.images()) as files:
+            groups = in_groups(files, BATCH)
             decoding = (
-                (opened, pool.submit(decode_images, opened, choices)) for opened in _batches(files)
+                (opened, pool.submit(decode_images, opened, choices))
+                for opened in (open_images(*zip(*group, strict=True)) for group in groups)
             )
             for opened, decoded in take_ahead(decoding, 2 * self._num_threads):
                 batch = make_records(opened, decoded.result(), choices)
@@ -70,16 +69,3 @@ class LocalEngine:
             written = list(bar)
         self._spool.close()
         return written
-
-
-def _batches(files: Iterable[tuple[SourceImage, bytes]]) -> Iterator[Opened]:
-    batch: list[tuple[SourceImage, bytes]] = []
-    num_bytes = 0
-    for image, data in files:
-        batch.append((image, data))
-        num_bytes += len(data)
-        if len(batch) == BATCH or num_bytes >= _BATCH_BYTES:
-            yield open_images(*zip(*batch, strict=True))
-            batch, num_bytes = [], 0
-    if batch:
-        yield open_images(*zip(*batch, strict=True))

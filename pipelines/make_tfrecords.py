@@ -1,5 +1,9 @@
 """Turns labelled images into a checked set of TFRecord shards.
 
+    python -m pipelines.make_tfrecords
+    python -m pipelines.make_tfrecords --source=my_pictures --output_dir=data/my_pictures
+
+The first draws a small sample to try things with; my_pictures is a folder of one folder a class.
 Every image is decoded once; good ones are stored as they are, byte for byte. The set is split,
 shuffled and written under a temporary name, and renamed into place when it is whole.
 """
@@ -15,6 +19,7 @@ from pipelines.command_line import run
 from pipelines.convert_config import ConvertConfig
 from pipelines.manifest import Manifest
 from pipelines.quiet_tensorflow import import_tensorflow
+from pipelines.terminal import say
 
 if TYPE_CHECKING:
     from pipelines.convert import Engine
@@ -38,11 +43,11 @@ def main(config: ConvertConfig) -> None:
     clear_leftovers(output_dir)
     check_destination(output_dir, config.overwrite)
     source = open_source(config.source, config.classes or (), config.download_dir)
-    print(f"{config.source}: {source.num_images} images in {len(source.class_names)} classes.")
+    say(f"{config.source}: {source.num_images} images in {len(source.class_names)} classes.")
     wanted = dataclasses.asdict(settings)
     identical = None if config.overwrite else find_identical(output_dir, source, wanted)
     if identical:
-        print(f"{config.output_dir} already holds this very set; left as it is.")
+        say(f"{config.output_dir} already holds this very set; left as it is.")
     manifest = identical or convert(
         source, settings, output_dir, overwrite=config.overwrite, engine=_engine(config)
     )

@@ -9,13 +9,13 @@ from pipelines.errors import InputError
 from pipelines.staging import is_remote
 
 
-def check_output_file(flag: str, path: str, data_dir: str | os.PathLike[str]) -> None:
+def check_output_file(flag: str, path: str, data_dir: str | os.PathLike[str] | None = None) -> None:
     """Checks that `path` can be written, as far as can be seen before any work.
 
     Args:
         flag: The flag that gave `path`, for the message.
         path: Local, or a URL, which is not looked at.
-        data_dir: The set that is read: a finished set holds nothing but its own files.
+        data_dir: The set that is read, if one is: a finished set holds nothing but its own files.
 
     Raises:
         InputError: when it cannot be written, or lies in `data_dir`.
@@ -23,7 +23,7 @@ def check_output_file(flag: str, path: str, data_dir: str | os.PathLike[str]) ->
     if is_remote(path):
         return
     target = epath.Path(path).expanduser().resolve()
-    if target.parent == epath.Path(data_dir).expanduser().resolve():
+    if data_dir is not None and target.parent == epath.Path(data_dir).expanduser().resolve():
         raise InputError(
             f"received {flag}={path}, which lies in the data directory, expected a file elsewhere "
             "(a finished set holds nothing but its own files); choose another folder."

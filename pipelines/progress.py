@@ -1,11 +1,12 @@
 """Says how far a long loop is, and how fast."""
 
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from tqdm import tqdm
+
+from pipelines import terminal
 
 _SECONDS_BETWEEN_LINES = 10
 _SECONDS_BETWEEN_RATES = 0.5
@@ -21,18 +22,20 @@ def progress(
 ) -> Iterator[Item]:
     """Hands on `items`, with a bar on a terminal, and elsewhere a line every ten seconds.
 
+    With `--verbosity=error` it says nothing.
+
     Args:
         items: What is counted.
         total: How many there will be.
         what: What is done with them.
         bytes_of: Gives an item's size in bytes, for a rate in megabytes a second beside the items'.
     """
-    on_terminal = sys.stderr.isatty()
+    has_bar = terminal.shows_bars()
     start = time.monotonic()
-    interval = _SECONDS_BETWEEN_RATES if on_terminal else _SECONDS_BETWEEN_LINES
+    interval = _SECONDS_BETWEEN_RATES if has_bar else _SECONDS_BETWEEN_LINES
     next_time = start + interval
     num_bytes = 0
-    with tqdm(total=total, desc=what, leave=False, disable=not on_terminal) as bar:
+    with tqdm(total=total, desc=what, leave=False, disable=not has_bar) as bar:
         for count, item in enumerate(items, start=1):
             yield item
             bar.update()
@@ -43,7 +46,7 @@ def progress(
             next_time = now + interval
             rate = f"{num_bytes / 1e6 / (now - start):.1f} MB/s" if bytes_of else ""
             bar.set_postfix_str(rate)
-            if not on_terminal:
+            if not has_bar:
                 per_second = f"{count / (now - start):.1f}/s"
                 line = ", ".join(filter(None, (f"{what}: {count} of {total}", per_second, rate)))
-                print(line, file=sys.stderr, flush=True)
+                terminal.note(line)

@@ -1,12 +1,37 @@
-"""Imports TensorFlow without the messages of its start.
+"""Imports TensorFlow without the messages of its start, and sets what its libraries say.
 
 Commands call this when they know that they will need TensorFlow, and not before: the import takes
 seconds, for which a wrong flag or a missing folder need not wait.
 """
 
+import logging
 import os
 import sys
 import tempfile
+import warnings
+
+from absl import logging as absl_logging
+
+
+def set_library_messages(verbosity: str) -> None:
+    """Has TensorFlow and other libraries say as much as `--verbosity` of a command asks for.
+
+    Goes before the import of TensorFlow. A TF_CPP_MIN_LOG_LEVEL that the user has set stays, and is
+    what the processes that this one starts find, too.
+
+    Args:
+        verbosity: One of `pipelines.terminal.VERBOSITIES`; "warning" changes nothing.
+    """
+    if verbosity == "error":
+        warnings.simplefilter("ignore")
+        absl_logging.set_verbosity(absl_logging.ERROR)
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    if verbosity in ("info", "debug"):
+        absl_logging.use_absl_handler()  # for TensorFlow's messages and others', too
+        levels = {"info": absl_logging.INFO, "debug": absl_logging.DEBUG}
+        absl_logging.set_verbosity(levels[verbosity])
+        # No TF_CPP_MAX_VLOG_LEVEL: already with 1, an epoch of seconds prints 400,000 lines.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0")
 
 
 def import_tensorflow() -> None:

@@ -54,6 +54,7 @@ def batches_from(
     return tf.data.Dataset.choose_from_datasets(streams, turns)
 
 
+@tf.autograph.experimental.do_not_convert
 def _sent_to(service: str, batches: tf.data.Dataset, parts: int) -> tf.data.Dataset:
     """The same batches, made by `service`, with their order checked."""
     mark = secrets.randbits(63)

@@ -1,5 +1,8 @@
 """Re-reads a finished set and says everything that is wrong with it.
 
+    python -m pipelines.verify --data_dir=data/my_pictures
+    python -m pipelines.verify --data_dir=data/my_pictures --json=findings.json
+
 Every byte is held against the manifest, and every record is read. Whatever is missing, cut, changed
 or added is listed, with the file and the number of the record, from 0.
 """

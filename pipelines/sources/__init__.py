@@ -3,13 +3,13 @@
 import functools
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pipelines.errors import InputError
 from pipelines.quiet_tensorflow import import_tensorflow
 from pipelines.sources.archives import walk_archive
-from pipelines.sources.classes import choose_classes
+from pipelines.sources.classes import SplitCounts, choose_classes
 from pipelines.sources.download import CALTECH101, DEFAULT_DOWNLOAD_DIR, download
 from pipelines.sources.folders import walk_folder
 from pipelines.sources.labelled_images import STUDY_CLASSES, Source, SourceImage, fingerprint
@@ -23,10 +23,15 @@ __all__ = ["STUDY_CLASSES", "Source", "SourceImage", "fingerprint", "open_source
 SAMPLE_SEED = 0  # one fixed drawing: the command's --seed orders records, whatever their source
 _ARCHIVE_SUFFIX = re.compile(r"\.(zip|tar|tgz|tar\.gz)$", re.IGNORECASE)
 _LOCAL = "file://"
+_Choose = Callable[..., SplitCounts]  # `choose_classes`, what is wanted being settled
 
 
 def open_source(
-    name: str, classes: Sequence[str] = (), download_dir: str = DEFAULT_DOWNLOAD_DIR
+    name: str,
+    classes: Sequence[str] = (),
+    download_dir: str = DEFAULT_DOWNLOAD_DIR,
+    *,
+    for_training: bool = True,
 ) -> Source:
     """Lists a source of labelled images, without reading them.
 
@@ -43,6 +48,8 @@ def open_source(
         classes: The classes wanted; none for the study's four where the source has them all, else
             for every class.
         download_dir: Where what is fetched is kept.
+        for_training: False for images that a trained model is asked about: one class is enough, and
+            every class with images counts unless chosen.
 
     Raises:
         InputError: when there is no such source or it cannot be reached, when it is no folder of
@@ -50,15 +57,16 @@ def open_source(
             and when fewer than two are left.
     """
     name = name.removeprefix(_LOCAL)
+    choose = functools.partial(choose_classes, classes=classes, for_training=for_training)
     if name == "sample":
-        return _sample(classes)
+        return _sample(choose)
     if name.startswith("tfds:"):
-        return _tfds_set(name, classes, download_dir)
+        return _tfds_set(name, choose, download_dir)
     if name == "caltech101":
         archive = download(CALTECH101, download_dir)
-        return _folder_or_archive(name, name, _archive_walk(archive), classes, kind=name)
+        return _folder_or_archive(name, name, _archive_walk(archive), choose, kind=name)
     if is_remote(name):
-        return _remote(name, classes, Path(download_dir).expanduser() / "remote")
+        return _remote(name, choose, Path(download_dir).expanduser() / "remote")
     path = Path(name).expanduser()
     if not path.exists():
         raise InputError(
@@ -69,18 +77,18 @@ def open_source(
     own_name = path.resolve().name
     if path.is_dir():
         walk = functools.partial(walk_folder, path)
-        return _folder_or_archive(name, own_name, walk, classes, kind="folder")
+        return _folder_or_archive(name, own_name, walk, choose, kind="folder")
     if is_list(name):
         cache = Path(download_dir).expanduser() / "remote"
-        return _list(ListFile(name, path, cache), own_name, classes)
-    return _folder_or_archive(name, own_name, _archive_walk(path), classes, kind="archive")
+        return _list(ListFile(name, path, cache), own_name, choose)
+    return _folder_or_archive(name, own_name, _archive_walk(path), choose, kind="archive")
 
 
-def _sample(classes: Sequence[str]) -> Source:
+def _sample(choose: _Choose) -> Source:
     from pipelines.sources.sample import CLASS_NAMES, IMAGES_PER_CLASS, draw_sample
 
     available = {"": dict.fromkeys(CLASS_NAMES, IMAGES_PER_CLASS)}
-    counts = choose_classes(available, classes, "sample")
+    counts = choose(available, source="sample")
 
     def images() -> Iterator[SourceImage]:
         for class_name, file_name, data in draw_sample(SAMPLE_SEED, IMAGES_PER_CLASS):
@@ -91,31 +99,31 @@ def _sample(classes: Sequence[str]) -> Source:
     return Source("sample", "sample", counts, {}, images)
 
 
-def _tfds_set(name: str, classes: Sequence[str], download_dir: str) -> Source:
+def _tfds_set(name: str, choose: _Choose, download_dir: str) -> Source:
     # Here, because it takes seconds, and no other source needs it.
     import_tensorflow()
     from pipelines.sources.tfds_source import list_examples, open_set, read_examples
 
     data = open_set(name, download_dir)
     listing = list_examples(data)
-    counts = choose_classes(listing.split_counts, classes, name)
+    counts = choose(listing.split_counts, source=name)
     images = functools.partial(read_examples, data, listing, _chosen(counts))
     return Source("tfds", data.name, counts, listing.ignored, images)
 
 
-def _remote(url: str, classes: Sequence[str], cache: Path) -> Source:
+def _remote(url: str, choose: _Choose, cache: Path) -> Source:
     own_name = base_name(url)
     if is_list(own_name):
-        return _list(ListFile(url, fetch(url, cache), cache), own_name, classes)
+        return _list(ListFile(url, fetch(url, cache), cache), own_name, choose)
     if not _ARCHIVE_SUFFIX.search(own_name) and is_remote_folder(url):
         remote_walk = functools.partial(walk_remote, url, cache)
-        return _folder_or_archive(url, own_name, remote_walk, classes, kind="folder")
+        return _folder_or_archive(url, own_name, remote_walk, choose, kind="folder")
     archive_walk = _archive_walk(fetch(url, cache, with_bar=True))
-    return _folder_or_archive(url, own_name, archive_walk, classes, kind="archive")
+    return _folder_or_archive(url, own_name, archive_walk, choose, kind="archive")
 
 
-def _list(listed: ListFile, own_name: str, classes: Sequence[str]) -> Source:
-    counts = choose_classes(count_listed(listed), classes, listed.name)
+def _list(listed: ListFile, own_name: str, choose: _Choose) -> Source:
+    counts = choose(count_listed(listed), source=listed.name)
     images = functools.partial(read_listed, listed, _chosen(counts))
     return Source("list", own_name.rpartition(".")[0], counts, {}, images)
 
@@ -128,11 +136,9 @@ def _archive_walk(path: Path) -> Walk:
     return functools.partial(walk_archive, path, nested=True)
 
 
-def _folder_or_archive(
-    name: str, own_name: str, walk: Walk, classes: Sequence[str], kind: str
-) -> Source:
+def _folder_or_archive(name: str, own_name: str, walk: Walk, choose: _Choose, kind: str) -> Source:
     listing = list_images(name, walk)
-    counts = choose_classes(listing.split_counts, classes, name)
+    counts = choose(listing.split_counts, source=name)
     streamed = kind != "folder"
     images = functools.partial(read_images, walk, listing, _chosen(counts), streamed)
     if streamed:

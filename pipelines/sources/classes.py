@@ -11,7 +11,9 @@ _MAX_LISTED = 12
 SplitCounts = dict[str, dict[str, int]]
 
 
-def choose_classes(split_counts: SplitCounts, classes: Sequence[str], source: str) -> SplitCounts:
+def choose_classes(
+    split_counts: SplitCounts, classes: Sequence[str], source: str, *, for_training: bool = True
+) -> SplitCounts:
     """The counts of the classes wanted, in label order.
 
     Args:
@@ -19,6 +21,8 @@ def choose_classes(split_counts: SplitCounts, classes: Sequence[str], source: st
         classes: Those wanted; none for the study's four where the source has them all, else for
             every class.
         source: Its name, for errors.
+        for_training: Whether a model is to be trained to tell them apart. If not, one is enough,
+            each that has images counts unless chosen, and a split may lack some.
 
     Raises:
         InputError: when a class is missing or empty, also in one split only; when its name cannot
@@ -26,6 +30,13 @@ def choose_classes(split_counts: SplitCounts, classes: Sequence[str], source: st
             none for training.
     """
     available = total_counts(split_counts)
+    if not for_training:
+        chosen = sorted(set(classes)) or [name for name, count in available.items() if count]
+        _check_available(chosen, available, source)
+        return {
+            split: {name: counts.get(name, 0) for name in chosen}
+            for split, counts in split_counts.items()
+        }
     whole_study = all(available.get(name) for name in STUDY_CLASSES)
     chosen = sorted(set(classes)) or (list(STUDY_CLASSES) if whole_study else sorted(available))
     _check_chosen(chosen, available, source)
@@ -36,13 +47,17 @@ def choose_classes(split_counts: SplitCounts, classes: Sequence[str], source: st
     }
 
 
-def _check_chosen(chosen: list[str], available: dict[str, int], source: str) -> None:
+def _check_available(chosen: list[str], available: dict[str, int], source: str) -> None:
     missing = [name for name in chosen if name not in available]
     if missing:
         raise InputError(
             f"received the classes {_listed(missing)}, which {source!r} does not have, expected "
             f"some of {_listed(available)}; see to --classes."
         )
+
+
+def _check_chosen(chosen: list[str], available: dict[str, int], source: str) -> None:
+    _check_available(chosen, available, source)
     for name in chosen:
         # The file of labels that TensorFlow Datasets reads: a line a name, without blanks around.
         if not name.isprintable() or name != name.strip() or not name:

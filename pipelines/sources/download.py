@@ -3,12 +3,12 @@
 import contextlib
 import dataclasses
 import shutil
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipelines import terminal
 from pipelines.errors import InputError
 
 DEFAULT_DOWNLOAD_DIR = "~/tensorflow_datasets/downloads"
@@ -54,7 +54,7 @@ def download(archive: RemoteArchive, download_dir: str) -> Path:
     known = tfds.download.checksums.UrlInfo(
         size=archive.num_bytes, checksum=archive.sha256, filename=archive.file_name
     )
-    if not sys.stderr.isatty():
+    if not terminal.shows_bars():
         tfds.disable_progress_bar()
     kept_as = tfds.download.resource.get_dl_fname(archive.url, archive.sha256)
     try:

@@ -2,13 +2,13 @@
 
 import difflib
 import os
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow_datasets as tfds
 from etils import epath
 
+from pipelines import terminal
 from pipelines.errors import InputError
 from pipelines.sources.download import reach, without_leftovers
 
@@ -87,7 +87,7 @@ def prepare(source: str, builder: Any, download_dir: str) -> None:
     if epath.Path(builder.data_dir, _INFO_NAME).exists():
         return
     directory = Path(download_dir).expanduser()
-    if not sys.stderr.isatty():
+    if not terminal.shows_bars():
         tfds.disable_progress_bar()
     try:
         _reach_origin(builder, directory)

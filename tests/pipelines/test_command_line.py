@@ -12,7 +12,14 @@ import pytest
 from absl import flags
 
 from pipelines.command_help import help_text
-from pipelines.command_line import after_dashes, define_flags, option, parse_config
+from pipelines.command_line import (
+    after_dashes,
+    arguments,
+    define_flags,
+    option,
+    parse_config,
+    repeated,
+)
 from pipelines.errors import InputError
 
 
@@ -48,6 +55,19 @@ def test_flagfile(tmp_path):
     (tmp_path / "recipe.flags").write_text("# a comment\n--count=4\n--tone=cold\n")
     config = parse(f"--flagfile={tmp_path / 'recipe.flags'}", "--count=5")
     assert (config.count, config.tone) == (5, "cold")
+
+
+def test_a_flagfile_that_is_no_text_is_refused_in_one_line(tmp_path):
+    (tmp_path / "image.jpg").write_bytes(b"\xff\xd8\xff\xe0 and more")
+    result = subprocess.run(
+        [sys.executable, "-m", "pipelines.verify", f"--flagfile={tmp_path / 'image.jpg'}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "received a --flagfile that is no text" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -112,12 +132,40 @@ def test_help_says_what_stands_after_dashes():
     (rest,) = [field for field in dataclasses.fields(RelayConfig) if field.name == "rest"]
     text = help_text("relay", "Hands on.", define_flags(RelayConfig), rest)
     assert "usage: relay [--flag=value ...] -- FLAGS OF greet\n" in text
-    assert text.endswith("After --:\n  FLAGS OF greet\n      They are handed on.")
+    assert "[--flag=value ...] -- FLAGS OF greet\n" in text
+    assert "\n-- FLAGS OF greet:\n      They are handed on." in text
+
+
+@dataclasses.dataclass(frozen=True)
+class ShowConfig:
+    large: bool = option(False, "In large letters.", group="Look")
+    tag: tuple[str, ...] = repeated("What is added.", group="Look")
+    files: tuple[str, ...] = arguments("FILE...", "What is shown.")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], ShowConfig()),
+        (["a", "--large", "b"], ShowConfig(True, (), ("a", "b"))),
+        (["--tag=x,y", "a", "--tag", "z"], ShowConfig(False, ("x,y", "z"), ("a",))),
+        (["--", "--large"], ShowConfig(files=("--large",))),
+    ],
+)
+def test_arguments_and_flags_that_are_repeated(given, expected):
+    assert parse_config(ShowConfig, define_flags(ShowConfig), ["show", *given]) == expected
+
+
+def test_help_says_what_the_arguments_are():
+    field = next(f for f in dataclasses.fields(ShowConfig) if f.name == "files")
+    text = help_text("show", "Shows.", define_flags(ShowConfig), field)
+    assert "usage: show [--flag=value ...] FILE...\n\nFILE...:\n      What is shown." in text
+    assert "--tag=VALUE (may be repeated)\n      What is added.\n" in text + "\n"
 
 
 COMMAND = textwrap.dedent('''
     """Greets."""
-    import dataclasses, sys, time
+    import dataclasses, os, sys, time
     from pipelines.command_line import option, run
     from pipelines.errors import InputError
 
@@ -133,6 +181,8 @@ COMMAND = textwrap.dedent('''
                 print("a line")
         elif config.act == "refuse":
             raise InputError("received x,\\n expected y; do z.")
+        elif config.act.startswith("~"):
+            raise InputError(f"received {os.path.expanduser(config.act)}/x, expected y; do z.")
         elif config.act == "break":
             raise RuntimeError("a bug")
         else:
@@ -156,6 +206,13 @@ def command(tmp_path, monkeypatch):
     [
         ([], 0, "done", ""),
         (["--act=refuse"], 1, "", "python -m greet: received x, expected y; do z.\n"),
+        (["--act=~/a", "--verbosity=error"], 1, "", "python -m greet: received ~/a/x, expected y;"),
+        (
+            ["--verbosity=loud"],
+            2,
+            "",
+            "python -m greet: flag --verbosity=loud: value",
+        ),
         (["--atc=x"], 2, "", "python -m greet: Unknown command line flag 'atc'"),
         (["--act=break"], 1, "", "Traceback"),
     ],
@@ -168,11 +225,18 @@ def test_exit_status_and_message(command, arguments, status, stdout, stderr):
     assert stderr == "Traceback" or result.stderr.count("\n") == bool(stderr)
 
 
-def test_help_names_groups_and_defaults(command):
-    result = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_names_groups_and_defaults(command, flag):
+    result = subprocess.run([*command, flag], capture_output=True, text=True, check=False)
     assert result.returncode == 0
     for part in ("Greets.", "usage: python -m greet", "Acting:", "--act=VALUE", "(default: print)"):
         assert part in result.stdout
+
+
+def test_short_help(command):
+    result = subprocess.run([*command, "--helpshort"], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "Acting:\n  --act=VALUE\n" in result.stdout and "What to do." not in result.stdout
 
 
 def test_another_keras_backend_is_refused(command, monkeypatch):
