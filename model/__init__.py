@@ -1,1 +1,1 @@
-"""StridedNet."""
+"""StridedNet, and other small networks of about its multiply-adds."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from typing import ClassVar
 
 from pipelines.augmentation.ranges import Augmentation
 from pipelines.command_line import option
@@ -25,6 +26,9 @@ class InputConfig:
     Raises:
         InputError: when made with a value that cannot be, or with values that contradict.
     """
+
+    # The order of `--help`: what one needs first comes first.
+    GROUPS: ClassVar[tuple[str, ...]] = (DATA, AUGMENTATION, ORDER, INPUT_SPEED)
 
     data_dir: str = option(
         "data/tfrecords",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from model.strided_net import build_strided_net
+from model.build import build_model
 from pipelines.augmentation.augment import augment
 from pipelines.decode import CHANNELS
 from pipelines.manifest import Manifest
@@ -35,17 +35,8 @@ def make_loop(
     policy = choose_policy(config.precision)
     keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(config.seed)
-    size = config.image_size
     with strategy.scope():
-        model = build_strided_net(
-            size,
-            size,
-            CHANNELS,
-            classes,
-            reg=keras.regularizers.L2(config.l2) if config.l2 else None,
-            batch_norm_momentum=config.batch_norm_momentum,
-            sync_batch_norm=config.sync_batch_norm and strategy.num_replicas_in_sync > 1,
-        )
+        model = _untrained_model(config, classes, strategy.num_replicas_in_sync)
         optimizer = make_optimizer(config, steps)
         optimizer.build(model.trainable_variables)
         loss_scale = LossScale() if policy == "mixed_float16" else None
@@ -59,7 +50,7 @@ def make_loop(
         config.batch_size,
         config.label_smoothing,
         class_weights=weights,
-        augment=_device_augmentation(config, classes),
+        augment=device_augmentation(config, classes),
         pieces=config.accumulation_steps,
     )
     update = Update(
@@ -68,7 +59,27 @@ def make_loop(
     return Loop(strategy, model, objective, update)
 
 
-def _device_augmentation(config: TrainConfig, classes: int) -> Callable | None:
+def _untrained_model(config: TrainConfig, classes: int, replicas: int) -> keras.Model:
+    penalised = config.l1 or config.l2
+    return build_model(
+        config.model,
+        config.image_size,
+        config.image_size,
+        CHANNELS,
+        classes,
+        activation=config.activation,
+        init=config.init,
+        reg=keras.regularizers.L1L2(config.l1, config.l2) if penalised else None,
+        batch_norm=config.batch_norm,
+        batch_norm_momentum=config.batch_norm_momentum,
+        sync_batch_norm=config.sync_batch_norm and replicas > 1,
+        dense_dropout=config.dense_dropout,
+        strided=config.strided_choices if config.model == "strided_net" else None,
+    )
+
+
+def device_augmentation(config: TrainConfig, classes: int) -> Callable | None:
+    """From (images, labels, draws) to (images, labels), where the device does that; else None."""
     if config.augment_on == "host" or config.ranges is None:
         return None
     return functools.partial(augment, augmentation=config.ranges, num_classes=classes)

@@ -1,12 +1,13 @@
-"""The flags of model, optimizer and selection."""
+"""The flags of optimizer and selection."""
 
 import dataclasses
 
 from pipelines.command_line import option
 from pipelines.errors import InputError
-from trainer.input_config import InputConfig, check_at_least, check_share
+from trainer.input_config import check_at_least, check_share
+from trainer.model_config import ModelConfig
 
-MODEL, OPTIMISATION = "Model", "Optimisation"
+OPTIMISATION = "Optimisation"
 SELECTION = "Selection, only by a validation split"
 
 COSINE_WARMUP_FRACTION = 0.07
@@ -14,23 +15,13 @@ SGD_MOMENTUM, ADAMW_WEIGHT_DECAY = 0.9, 0.004  # the latter is Keras' default
 
 
 @dataclasses.dataclass(frozen=True)
-class OptimisationConfig(InputConfig):
-    """Every choice that the weights depend on, beside those of the input.
+class OptimisationConfig(ModelConfig):
+    """Every choice that the weights depend on, beside those of input and model.
 
     Raises:
         InputError: when made with a value that cannot be, or with values that contradict.
     """
 
-    l2: float = option(0.0, "L2 penalty on the convolutions' kernels.", group=MODEL)
-    batch_norm_momentum: float = option(
-        0.9, "Share of the old value that moving statistics keep in a step.", group=MODEL
-    )
-    sync_batch_norm: bool = option(
-        True,
-        "With several replicas, normalise by the statistics of the whole batch, so that the "
-        "result does not depend on their number.",
-        group=MODEL,
-    )
     epochs: int = option(14, "Passes over the training split.", group=OPTIMISATION)
     optimizer: str = option(
         "adam",
@@ -122,7 +113,6 @@ class OptimisationConfig(InputConfig):
     def _check_ranges(self) -> None:
         at_least = {
             "epochs": 1,
-            "l2": 0,
             "decay": 0,
             "weight_decay": 0,
             "accumulation_steps": 1,
@@ -130,7 +120,7 @@ class OptimisationConfig(InputConfig):
         }
         for name, least in at_least.items():
             check_at_least(name, getattr(self, name), least)
-        for name in ("batch_norm_momentum", "label_smoothing", "average_decay"):
+        for name in ("label_smoothing", "average_decay"):
             check_share(name, getattr(self, name))
         for name in ("warmup_fraction", "momentum"):
             if getattr(self, name) is not None:

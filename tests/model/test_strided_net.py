@@ -7,15 +7,6 @@ import pytest
 from model.strided_net import build_strided_net
 
 
-@pytest.fixture(autouse=True)
-def keras_settings():
-    """Leaves Keras' global settings as they were."""
-    policy, data_format = keras.config.dtype_policy(), keras.config.image_data_format()
-    yield
-    keras.config.set_dtype_policy(policy)
-    keras.config.set_image_data_format(data_format)
-
-
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_has_the_published_number_of_parameters(data_format):
     keras.config.set_image_data_format(data_format)
