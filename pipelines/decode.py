@@ -63,10 +63,10 @@ def decode_batch(encoded: tf.Tensor, image_size: int, ratio: int = 1) -> tf.Tens
     return tf.map_fn(stretched, encoded, parallel_iterations=1, fn_output_signature=one)
 
 
-def decode_to_pixels(encoded: bytes, image_size: int) -> bytes:
+def decode_to_pixels(encoded: bytes, image_size: int, ratio: int = 1) -> bytes:
     """What `decode_and_resize` gives, as bytes: image_size x image_size x 3, row by row."""
     with tf.device("CPU"):
-        return _compiled_for(image_size)(tf.constant(encoded)).numpy().tobytes()
+        return _compiled_for(image_size, ratio)(tf.constant(encoded)).numpy().tobytes()
 
 
 def pixels_to_images(pixels: tf.Tensor, image_size: int) -> tf.Tensor:
@@ -96,10 +96,10 @@ def _decode_reduced(encoded: tf.Tensor, image_size: int, ratio: int) -> tf.Tenso
 
 
 @functools.cache
-def _compiled_for(image_size: int) -> tf.types.experimental.PolymorphicFunction:
+def _compiled_for(image_size: int, ratio: int) -> tf.types.experimental.PolymorphicFunction:
     # As a graph, which is how the input pipeline runs it.
     return tf.function(
-        functools.partial(decode_and_resize, image_size=image_size),
+        functools.partial(decode_and_resize, image_size=image_size, ratio=ratio),
         input_signature=[tf.TensorSpec([], tf.string)],
         autograph=False,
     )

@@ -5,6 +5,7 @@ renamed; a zip archive has a CRC-32 of each entry, so that a flipped bit is noti
 can write it alone, while TensorFlow's checkpoints have all workers write.
 """
 
+import contextlib
 import dataclasses
 import errno
 import io
@@ -12,6 +13,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +21,7 @@ import numpy as np
 
 from trainer.run_state import RunState
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _META = "meta.json"
 
 
@@ -75,12 +77,9 @@ def read_checkpoint(file: str | os.PathLike[str] | IO[bytes]) -> Checkpoint:
         DamagedCheckpointError: if it is not as it was written, or of another format.
         OSError: if it cannot be read.
     """
-    try:
+    with _damage_named():
         entries = _read_entries(file)
-        meta = json.loads(entries.pop(_META).tobytes())
-        version = meta["format_version"]
-        if version != FORMAT_VERSION:
-            raise DamagedCheckpointError(f"it has format {version}, not {FORMAT_VERSION}")
+        meta = _checked_meta(entries.pop(_META))
         if meta["entries"] != list(entries):
             raise DamagedCheckpointError("its table of contents lacks some")
         return Checkpoint(
@@ -92,8 +91,37 @@ def read_checkpoint(file: str | os.PathLike[str] | IO[bytes]) -> Checkpoint:
             class_names=tuple(meta["class_names"]),
             world=meta["world"],
         )
-    # What zipfile, NumPy and json raise for bytes that are not theirs; zipfile has a RuntimeError
-    # for entries that say they are encrypted, and for kinds of entries that it does not know.
+
+
+def read_meta(file: str | os.PathLike[str] | IO[bytes]) -> dict[str, Any]:
+    """What a checkpoint says of its run, without its arrays: a thousandth of its bytes.
+
+    Returns:
+        The fields of `Checkpoint` but for `arrays` and `best`, in types that JSON has.
+
+    Raises:
+        DamagedCheckpointError: if that part is not as it was written, or of another format.
+        OSError: if it cannot be read.
+    """
+    with _damage_named(), zipfile.ZipFile(file) as archive:
+        return _checked_meta(_read_entry(archive, f"{_META}.npy"))
+
+
+def _checked_meta(text: np.ndarray) -> dict[str, Any]:
+    meta = json.loads(text.tobytes())
+    version = meta["format_version"]
+    if version != FORMAT_VERSION:
+        raise DamagedCheckpointError(f"it has format {version}, not {FORMAT_VERSION}")
+    return meta
+
+
+@contextlib.contextmanager
+def _damage_named() -> Iterator[None]:
+    """Raises a `DamagedCheckpointError` for whatever reading bytes that are not theirs raises."""
+    try:
+        yield
+    # What zipfile, NumPy and json raise; zipfile has a RuntimeError for entries that say they are
+    # encrypted, and for kinds of entries that it does not know.
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -115,11 +143,12 @@ def _read_entries(file: str | os.PathLike[str] | IO[bytes]) -> dict[str, np.ndar
     # stops before the end, where zipfile compares the checksum.
     with zipfile.ZipFile(file) as archive:
         return {
-            name.removesuffix(".npy"): np.lib.format.read_array(
-                io.BytesIO(archive.read(name)), allow_pickle=False
-            )
-            for name in archive.namelist()
+            name.removesuffix(".npy"): _read_entry(archive, name) for name in archive.namelist()
         }
+
+
+def _read_entry(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    return np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
 
 
 def checkpoint_name(step: int) -> str:

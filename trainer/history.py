@@ -2,14 +2,16 @@
 
 import csv
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-matplotlib.use("Agg")  # No window: the figure goes to a file, also where there is no screen.
-from matplotlib import pyplot  # noqa: E402
-from matplotlib.ticker import MaxNLocator  # noqa: E402
+from trainer.judging import drawing
+from trainer.judging.names import fitted
+from trainer.whole_file import whole_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +38,17 @@ class TrainMetrics:
 
 @dataclasses.dataclass(frozen=True)
 class EvalMetrics:
-    """Mean cross-entropy and accuracy on a split, after an epoch."""
+    """How well the model does on a split, after an epoch.
+
+    Attributes:
+        loss: Mean cross-entropy.
+        accuracy: Share of examples classified right.
+        recall: The same of the examples of each class, in label order; 0 for a class without any.
+    """
 
     loss: float
     accuracy: float
+    recall: list[float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,37 +86,71 @@ class EpochRecord:
         )
 
 
-def write_csv(path: Path, history: list[EpochRecord]) -> None:
-    """One row an epoch, one column a figure."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        rows = [_flat(record) for record in history]
+def write_csv(path: Path, history: list[EpochRecord], class_names: Sequence[str]) -> None:
+    """One row an epoch, one column a figure; the recall of each class has a column of its own."""
+    with (
+        whole_file(path) as unfinished,
+        unfinished.open("w", newline="", encoding="utf-8") as file,
+    ):
+        rows = [_flat(record, class_names) for record in history]
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
 
 
-def write_plot(path: Path, history: list[EpochRecord], title: str, eval_split: str) -> None:
-    """Loss and accuracy over the epochs, of training and of the evaluated split, as a PNG."""
-    epochs = [record.epoch for record in history]
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    try:
-        for axis, name, label in zip(
-            axes, ("loss", "accuracy"), ("Cross-entropy", "Accuracy"), strict=True
+def write_plot(
+    path: Path, history: list[EpochRecord], title: str, eval_split: str, kept_epoch: int | None
+) -> None:
+    """Loss and accuracy over the epochs, of training and of the evaluated split, as a PNG.
+
+    Args:
+        path: Of the file, which is whole or not there.
+        history: Of at least one epoch.
+        title: What was trained on what.
+        eval_split: What the split evaluated after each epoch is called.
+        kept_epoch: Of `--keep_best`, to be marked.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    with drawing.picture(path, drawing.PAGE_WIDTH, 3.0) as figure:
+        figure.set_layout_engine("constrained")
+        room = (drawing.PAGE_WIDTH - 0.2) * drawing.POINTS
+        title = fitted(title, room, drawing.TITLE_SIZE)
+        figure.suptitle(title, size=drawing.TITLE_SIZE)
+        for axes, name, label in zip(
+            figure.subplots(1, 2), ("loss", "accuracy"), ("Cross-entropy", "Accuracy"), strict=True
         ):
-            for split, part, marker in (("training", "train", "o"), (eval_split, "eval", "s")):
-                values = [getattr(getattr(record, part), name) for record in history]
-                axis.plot(epochs, values, marker=marker, markersize=3, label=split)
-            axis.set(xlabel="Epoch", ylabel=label)
-            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axis.grid(alpha=0.3)
-            axis.legend()
-        figure.suptitle(title)
-        figure.savefig(path, dpi=150)
-    finally:
-        pyplot.close(figure)
+            _draw_curves(axes, history, name, eval_split)
+            axes.set(xlabel="Epoch", ylabel=label)
+            if kept_epoch is not None:
+                label = f"kept: epoch {kept_epoch}"
+                axes.axvline(kept_epoch, color="black", linewidth=0.9, linestyle=":", label=label)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
 
 
-def _flat(record: EpochRecord) -> dict[str, float]:
+def _draw_curves(axes: Axes, history: list[EpochRecord], name: str, eval_split: str) -> None:
+    epochs = [record.epoch for record in history]
+    size = 3 if len(epochs) <= 40 else 0
+    for label, part, marker, colour in (
+        ("training, during the epoch", "train", "o", drawing.BLUE),
+        (f"{eval_split}, after it", "eval", "s", drawing.VERMILION),
+    ):
+        values = [getattr(getattr(record, part), name) for record in history]
+        axes.plot(epochs, values, marker=marker, markersize=size, color=colour, label=label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(True)
+
+
+def _flat(record: EpochRecord, class_names: Sequence[str]) -> dict[str, float]:
     train = {f"train_{name}": value for name, value in dataclasses.asdict(record.train).items()}
-    evaluated = {f"eval_{name}": value for name, value in dataclasses.asdict(record.eval).items()}
-    return {"epoch": record.epoch, "step": record.step, **train, **evaluated}
+    evaluated = dataclasses.asdict(record.eval)
+    recalls = dict(zip(class_names, evaluated.pop("recall"), strict=True))
+    return {
+        "epoch": record.epoch,
+        "step": record.step,
+        **train,
+        **{f"eval_{name}": value for name, value in evaluated.items()},
+        **{f"eval_recall_{name}": value for name, value in recalls.items()},
+    }

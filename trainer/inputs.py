@@ -9,7 +9,7 @@ import tensorflow as tf
 from etils import epath
 
 from pipelines.cache_choice import CacheChoice, choose_cache
-from pipelines.disk_cache import decoded_set
+from pipelines.disk_cache import decoded_set, planned_set
 from pipelines.errors import InputError
 from pipelines.free_memory import free_memory
 from pipelines.input_options import InputOptions
@@ -57,14 +57,6 @@ def eval_split(manifest: Manifest) -> str:
     return "validation" if "validation" in manifest.splits else "test"
 
 
-def data_name(manifest: Manifest) -> str:
-    """What the data set is called, for the reader."""
-    drawn = (
-        " (drawn by this project, no photographs)" if manifest.source["kind"] == "sample" else ""
-    )
-    return f"{manifest.name}{drawn}"
-
-
 def checked_manifest(config: InputConfig) -> Manifest:
     """The manifest of the set that a command is to use, whose shards are all there.
 
@@ -91,6 +83,7 @@ def prepare_inputs(
     unwarped_epochs: int = 0,
     worker: Worker = ALONE,
     for_training: bool = True,
+    makes_pixels: bool = True,
 ) -> Inputs:
     """Chooses where decoded images stay, and makes the set of pixels if that is on the disk.
 
@@ -101,6 +94,8 @@ def prepare_inputs(
         unwarped_epochs: The last epochs, in which images are only mirrored.
         worker: Whose share of each batch this process takes.
         for_training: Whether the training split must fill a batch.
+        makes_pixels: Whether `--cache=disk` makes its set of pixels where there is none yet; if
+            not, images are decoded from the data set then.
 
     Raises:
         InputError: for a batch that is larger than the training split, a cache that does not fit,
@@ -128,19 +123,19 @@ def prepare_inputs(
     inputs = Inputs(data_dir, manifest, options, choice, worker)
     if for_training:  # A batch that is too large is refused before images are decoded.
         steps_per_epoch(manifest, options, worker)
-    return _from_the_disk(config, inputs) if choice.cache == "disk" else inputs
+    return _from_the_disk(config, inputs, makes_pixels) if choice.cache == "disk" else inputs
 
 
-def _from_the_disk(config: InputConfig, inputs: Inputs) -> Inputs:
+def _from_the_disk(config: InputConfig, inputs: Inputs, makes_pixels: bool) -> Inputs:
     """The same inputs, read from the set of pixels that `--cache=disk` keeps."""
-    decoded = decoded_set(
-        inputs.data_dir,
-        inputs.manifest,
-        config.image_size,
-        config.decode_ratio,
-        cache_dir=config.cache_dir,
-        threads=inputs.options.threads,
-    )
+    choices = inputs.data_dir, inputs.manifest, config.image_size, config.decode_ratio
+    if makes_pixels:
+        threads = inputs.options.threads
+        decoded = decoded_set(*choices, cache_dir=config.cache_dir, threads=threads)
+    else:
+        decoded = planned_set(*choices, cache_dir=config.cache_dir)
+        if decoded.manifest is inputs.manifest:
+            return dataclasses.replace(inputs, cache=CacheChoice("disk", decoded.story))
     return Inputs(
         decoded.data_dir,
         decoded.manifest,

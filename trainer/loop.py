@@ -2,6 +2,9 @@
 
 The loop is our own because `Model.fit` fails under several workers in Keras 3 and because loss
 scaling has to look at every replica. Model and data sets stay plain: `fit` takes them, too.
+
+No function here has Python's `if` or `for` depend on a tensor, so that AutoGraph, which would
+rewrite each of them at the start of every run, is off.
 """
 
 import contextlib
@@ -158,7 +161,7 @@ class Loop:
             for number, variable in enumerate(variables)
         }
 
-    @tf.function
+    @tf.function(autograph=False)
     def _finite_weights(self) -> tf.Tensor:
         first = [self._first(variable.value) for variable in self.model.variables]
         return tf.stack(
@@ -168,16 +171,17 @@ class Loop:
             ]
         )
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _train_steps(
         self, batches: Any, count: tf.Tensor, progress: Progress, vote: tf.Tensor
     ) -> Progress:
-        for number in tf.range(count):
+        def one_step(number: tf.Tensor, progress: Progress) -> tuple[tf.Tensor, Progress]:
             batch = self.strategy.run(_of_step, args=(batches, number))
-            progress = self._step(batch, progress, vote)
-        return progress
+            return number + 1, self._step(batch, progress, vote)
 
-    @tf.function
+        return tf.while_loop(lambda number, _: number < count, one_step, (0, progress))[1]
+
+    @tf.function(autograph=False)
     def _train_step(self, batch: Any, progress: Progress, vote: tf.Tensor) -> Progress:
         return self._step(batch, progress, vote)
 
@@ -213,7 +217,7 @@ class Loop:
     def _first(self, value: Any) -> Any:
         return self.strategy.experimental_local_results(value)[0]
 
-    @tf.function
+    @tf.function(autograph=False)
     def _eval_step(self, batch: tuple, vote: tf.Tensor) -> tuple:
         columns = self.strategy.run(self._answers, args=(*batch, vote))
         return tuple(self.strategy.gather(column, axis=0) for column in columns)
@@ -221,15 +225,7 @@ class Loop:
     def _answers(
         self, images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, vote: tf.Tensor
     ) -> tuple:
-        probabilities = self.model(images, training=False)
-        return (
-            vote,
-            weights,
-            labels,
-            tf.argmax(probabilities, axis=-1),
-            tf.reduce_max(probabilities, axis=-1),
-            tf.gather(probabilities, labels, axis=-1, batch_dims=1),
-        )
+        return vote, weights, labels, self.model(images, training=False)
 
 
 def layer_of(variable: keras.Variable) -> str:

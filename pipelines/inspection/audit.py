@@ -28,6 +28,7 @@ MAX_IMAGES = 10_000  # of a split, about: beyond, the fits take long and gain li
 BORDER_SEGMENTS = 16  # of each side
 THUMBNAIL_SIZE = 8
 MOST_FREQUENT = "most frequent class"
+_MOST_CLASSES_IN_PAIRS = 100  # support vectors are fitted to each pair of classes
 
 _SPLITS = ("train", "test")
 _DRAFT_SIZE = (256, 256)  # a large JPEG is decoded at a half, a quarter or an eighth of its size
@@ -54,7 +55,7 @@ class TraitCollector:
 
     def add(self, example: StoredExample) -> None:
         if example.split in _SPLITS and _drawn(example.file_name, self._shares[example.split]):
-            self.traits[example.split].append(_traits_of(example))
+            self.traits[example.split].append(traits_of(example))
 
     def merge(self, other: "TraitCollector") -> None:
         for split in _SPLITS:
@@ -107,7 +108,9 @@ def _baselines(
     def forest() -> RandomForestClassifier:
         return RandomForestClassifier(n_estimators=200, random_state=0, n_jobs=-1)
 
-    def support_vectors() -> Pipeline:
+    def support_vectors() -> Pipeline | RandomForestClassifier:
+        if len({one.label for one in traits["train"]}) > _MOST_CLASSES_IN_PAIRS:
+            return forest()
         return make_pipeline(StandardScaler(), SVC(C=10.0))
 
     nothing = features(lambda traits: (0.0,))
@@ -125,6 +128,10 @@ def _baselines(
 def _score(
     model: Any, features: dict[str, np.ndarray], labels: dict[str, np.ndarray]
 ) -> dict[str, float]:
+    if (
+        len(np.unique(labels["train"])) < 2
+    ):  # as when classes are rare, and few images are looked at
+        model = DummyClassifier(strategy="most_frequent")
     model.fit(features["train"], labels["train"])
     truth, predicted = labels["test"], model.predict(features["test"])
     return {
@@ -141,7 +148,8 @@ def _drawn(file_name: str, share: float) -> bool:
     return int.from_bytes(digest[:8], "big") < share * 2**64
 
 
-def _traits_of(example: StoredExample) -> Traits:
+def traits_of(example: StoredExample) -> Traits:
+    """What the classifiers see of an image, which is decoded for it."""
     with opened(example) as picture:
         size = picture.size
         picture.draft("RGB", _DRAFT_SIZE)

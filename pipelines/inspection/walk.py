@@ -114,6 +114,33 @@ def read_shard(
         raise _unusable(path, problem)
 
 
+def read_example_at(
+    path: epath.Path, manifest: Manifest, split: str, number: int, offset: int
+) -> StoredExample:
+    """One example of a shard.
+
+    Args:
+        path: The shard.
+        manifest: Of its set.
+        split: The split that it is of.
+        number: Of the record in the shard, from 0, for messages.
+        offset: Where the record's frame begins, in bytes.
+
+    Raises:
+        InputError: if the record is damaged or cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            num_bytes = stream.seek(0, os.SEEK_END) - offset
+            stream.seek(offset)
+            record = next(scan_records(stream, num_bytes), None)
+    except OSError as error:
+        raise _unusable(path, f"cannot be read ({error.strerror or error})") from error
+    if not isinstance(record, bytes):
+        raise _damaged(path, number, str(record or "it is missing"))
+    return _parse(record, manifest, split, path, number)
+
+
 @contextlib.contextmanager
 def opened(example: StoredExample) -> Iterator[Image.Image]:
     """The picture of an example; encoded bytes are decoded when its pixels are asked for.

@@ -20,7 +20,7 @@ from pipelines.damage import damage_named
 from pipelines.dataset import eval_batches, train_batches
 from pipelines.decode import decode_and_resize
 from pipelines.directory_lock import share_lock
-from pipelines.disk_cache import decoded_set
+from pipelines.disk_cache import decoded_set, planned_set
 from pipelines.errors import InputError
 from pipelines.example import parse_example
 from pipelines.input_options import InputOptions
@@ -96,6 +96,28 @@ def test_its_index_leads_to_its_records(shapes, cache):
         for offset, label, shard in rows:
             record = next(read_records(memoryview(shards[shard])[offset:]))
             assert parse_example(record)["label"] == label
+
+
+def test_a_plan_says_what_would_be_done_and_does_nothing(shapes, cache):
+    def plan(size):
+        return planned_set(shapes, load_manifest(shapes), size, 1, cache_dir=cache)
+
+    planned = plan(SIZE)
+    assert not cache.exists()
+    assert planned.data_dir == str(shapes) and planned.manifest == load_manifest(shapes)
+    assert planned.story == f"to be made in {cache}: 0 MB"
+    made = decode_to(cache, shapes)
+    before = snapshot(cache)
+    assert plan(SIZE).data_dir == made.data_dir and plan(SIZE).manifest == made.manifest
+    assert plan(SIZE).story == made.story.replace("made in", "found in")
+    assert snapshot(cache) == before
+
+
+def test_a_plan_refuses_what_cannot_be_replaced(shapes, cache):
+    cache.mkdir()
+    (cache / "notes.txt").write_text("")
+    with pytest.raises(InputError, match="which holds something, but no"):
+        planned_set(shapes, load_manifest(shapes), SIZE, 1, cache_dir=cache)
 
 
 def test_it_is_a_finished_set(shapes, cache):

@@ -15,7 +15,7 @@ NAN, INF = float("nan"), float("inf")
 
 def record(epoch=1, loss=0.5, step=None):
     train = TrainMetrics(0.1 + 0.2, NAN, INF, 700.0, 0.0, -0.0)
-    return EpochRecord(epoch, step or 4 * epoch, train, EvalMetrics(loss, 1.0))
+    return EpochRecord(epoch, step or 4 * epoch, train, EvalMetrics(loss, 1.0, [1.0, 0.5]))
 
 
 def sample(step=6, **changes):

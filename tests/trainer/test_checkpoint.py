@@ -15,8 +15,10 @@ from trainer.checkpoint import (
     DamagedCheckpointError,
     checkpoint_name,
     read_checkpoint,
+    read_meta,
     step_of,
 )
+from trainer.run_state import RunState
 
 
 @pytest.fixture(scope="module")
@@ -132,8 +134,8 @@ def said_to_be_compressed(whole):
 FAULTS = {
     "an empty file": (lambda whole: b"", "not a zip file"),
     "another format version": (
-        lambda whole: rewritten(whole, lambda meta: meta | {"format_version": 2}),
-        f"it has format 2, not {FORMAT_VERSION}",
+        lambda whole: rewritten(whole, lambda meta: meta | {"format_version": 3}),
+        f"it has format 3, not {FORMAT_VERSION}",
     ),
     "a pickle inside": (pickled, "allow_pickle=False"),
     "a pickle": (lambda whole: pickle.dumps({"state": 1}), "not a zip file"),
@@ -169,3 +171,17 @@ def test_names_sort_as_their_steps(tmp_path):
     names = [checkpoint_name(step) for step in steps]
     assert sorted(names) == names
     assert [step_of(tmp_path / name) for name in names] == steps
+
+
+def test_what_it_says_of_its_run_is_read_without_its_arrays(whole):
+    meta = read_meta(io.BytesIO(whole))
+    expected = sample()
+    assert repr(RunState.from_dict(meta["state"])) == repr(expected.state)
+    assert (meta["config"], meta["data"]) == (expected.config, expected.data)
+    cut = whole[:-40]
+    with pytest.raises(DamagedCheckpointError):
+        read_meta(io.BytesIO(cut))
+    other = io.BytesIO()
+    np.savez(other, **{"meta.json": np.frombuffer(b'{"format_version": 99}', np.uint8)})
+    with pytest.raises(DamagedCheckpointError, match="it has format 99, not"):
+        read_meta(other)

@@ -15,6 +15,7 @@ from pipelines.augmentation.ranges import Augmentation
 from pipelines.dataset import eval_batches, train_batches
 from pipelines.input_options import InputOptions
 from pipelines.manifest import load_manifest
+from tests.small_network import build_small
 from trainer.averaged_weights import AveragedWeights
 from trainer.feed import Feed
 from trainer.loop import Loop
@@ -27,9 +28,19 @@ SIZE, CLASSES, BATCH = 16, 3, 8
 Means = collections.namedtuple("Means", "loss accuracy norm progress")
 
 
+def strided_net(**choices):
+    return build_strided_net(SIZE, SIZE, 3, CLASSES, **choices)
+
+
+def small(**choices):
+    """Two layers of each kind that StridedNet has; the steps do not depend on the network."""
+    return build_small("small", SIZE, SIZE, 3, CLASSES, filters=(4, 6), **choices)
+
+
 def make_loop(
     replicas=1,
     *,
+    network=small,
     sync_batch_norm=True,
     dropout=False,
     scale=None,
@@ -44,9 +55,7 @@ def make_loop(
     keras.utils.set_random_seed(0)
     with strategy.scope():
         regularizer = keras.regularizers.L2(l2) if l2 else None
-        model = build_strided_net(
-            SIZE, SIZE, 3, CLASSES, regularizer, sync_batch_norm=sync_batch_norm and replicas > 1
-        )
+        model = network(reg=regularizer, sync_batch_norm=sync_batch_norm and replicas > 1)
         if not dropout:
             for layer in model.layers:
                 if isinstance(layer, keras.layers.Dropout):
@@ -94,10 +103,10 @@ def take_steps(loop, dataset, count, per_call=1):
 
 def test_steps_equal_those_of_fit():
     dataset = random_batches(3)
-    loop = make_loop(l2=1.0, smoothing=0.1)
+    loop = make_loop(network=strided_net, l2=1.0, smoothing=0.1)
     take_steps(loop, dataset, 3)
 
-    reference = make_loop(l2=1.0)
+    reference = make_loop(network=strided_net, l2=1.0)
     reference.model.compile(sgd(), keras.losses.CategoricalCrossentropy(label_smoothing=0.1))
     one_hot = dataset.map(lambda images, labels: (images, tf.one_hot(labels, CLASSES)))
     reference.model.fit(one_hot, shuffle=False, verbose=0)
@@ -115,7 +124,7 @@ def plain_loop(model):
 def test_model_and_data_sets_are_what_fit_takes(data_dir):
     manifest = load_manifest(data_dir)
     options = InputOptions(image_size=SIZE, batch_size=4)
-    model = make_loop().model
+    model = make_loop(network=strided_net).model
     # As a metric: the loss that `evaluate` prints is a mean over batches that counts the padding.
     cross_entropy = keras.metrics.SparseCategoricalCrossentropy()
     model.compile(
@@ -130,7 +139,7 @@ def test_model_and_data_sets_are_what_fit_takes(data_dir):
 
 
 def test_two_replicas_take_the_steps_of_one():
-    one, two = make_loop(1, l2=1.0), make_loop(2, l2=1.0)
+    one, two = (make_loop(replicas, network=strided_net, l2=1.0) for replicas in (1, 2))
     for got, expected in zip(two.model.get_weights(), one.model.get_weights(), strict=True):
         np.testing.assert_array_equal(got, expected)
     metrics = [take_steps(loop, random_batches(4), 4) for loop in (one, two)]

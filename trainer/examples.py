@@ -1,0 +1,65 @@
+"""The examples that were evaluated, for those who want to look at some of them."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from pipelines.decode import CHANNELS, decode_to_pixels
+from pipelines.inspection.picked import picked_examples
+from pipelines.inspection.walk import StoredExample
+from pipelines.record_index import RecordIndex, load_index
+from trainer.inputs import Inputs
+
+
+class Examples(Protocol):
+    """Examples in the order of their `trainer.predictions.Predictions`."""
+
+    def file_names(self, numbers: Sequence[int]) -> list[str]:
+        """What the examples with these numbers are called."""
+
+    def images(self, numbers: Sequence[int]) -> np.ndarray:
+        """The examples as the model saw them, uint8 (len(numbers), size, size, 3)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredExamples:
+    """The examples of a split, read again from its shards when they are asked for.
+
+    Attributes:
+        inputs: Where they are, and their size.
+        split: One of the splits of `inputs.manifest`.
+    """
+
+    inputs: Inputs
+    split: str
+
+    def file_names(self, numbers: Sequence[int]) -> list[str]:
+        """As the source gave them."""
+        return [example.file_name for example in self._picked(numbers)]
+
+    def images(self, numbers: Sequence[int]) -> np.ndarray:
+        """See `Examples`.
+
+        Raises:
+            InputError: for a record that is damaged or cannot be read.
+        """
+        options = self.inputs.options
+        size = options.image_size
+        pixels = [
+            example.image
+            if example.pixels_shape
+            else decode_to_pixels(example.image, size, options.decode_ratio)
+            for example in self._picked(numbers)
+        ]
+        return np.frombuffer(b"".join(pixels), np.uint8).reshape(-1, size, size, CHANNELS)
+
+    @functools.cached_property
+    def _index(self) -> RecordIndex:
+        return load_index(self.inputs.data_dir, self.inputs.manifest, self.split)
+
+    def _picked(self, numbers: Sequence[int]) -> list[StoredExample]:
+        place, manifest = self.inputs.data_dir, self.inputs.manifest
+        return picked_examples(place, manifest, self.split, numbers, self._index)
