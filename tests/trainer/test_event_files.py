@@ -9,18 +9,21 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pipelines.records import FRAME_BYTES, read_records
 from tests.trainer.checkpoint_samples import record
-from trainer.event_files import cut_events
-from trainer.summaries import Summaries
+from trainer.event_files import cut_events, steps_of
+from trainer.history import TrainMetrics
+from trainer.summaries.scalars import write_epoch, write_steps
+from trainer.summaries.writers import Writers
 
 STEPS = (4, 8, 12)
 
 
 @pytest.fixture
 def run_dir(tmp_path):
-    summaries = Summaries(tmp_path, "test")
+    writers = Writers(tmp_path, "test")
     for epoch, step in enumerate(STEPS, 1):
-        summaries.write(record(epoch, loss=step / 100, step=step))
-    summaries.close()
+        write_epoch(writers, record(epoch, loss=step / 100, step=step), ("a", "b"), (3, 3))
+        writers.flush()
+    writers.close()
     return tmp_path
 
 
@@ -58,6 +61,31 @@ def test_before_the_first_epoch_nothing_is_left_but_the_version(run_dir):
 def identity(path):
     status = path.stat()
     return status.st_ino, status.st_mtime_ns, path.read_bytes()
+
+
+def test_figures_of_parts_of_epochs_are_cut_at_a_step_of_their_own(tmp_path):
+    writers = Writers(tmp_path, "test", within_epochs=True)
+    for step in (2, 4, 6, 8):
+        write_steps(writers, step, TrainMetrics(step / 100, 0.5, 1.0, 700.0, 0.0, 0.1))
+        if step % 4 == 0:
+            write_epoch(writers, record(step // 4), ("a", "b"), (3, 3))
+    writers.close()
+    cut_events(tmp_path, 4, step_within=6)
+    assert [at for at, _ in points(tmp_path, "steps")] == [2, 4, 6]
+    assert [at for at, _ in points(tmp_path, "train")] == [4]
+
+
+def test_what_tells_of_the_whole_run_goes_since_it_is_written_anew(run_dir):
+    (only,) = run_dir.glob("*.tfevents.*")
+    cut_events(run_dir, 12)
+    assert not only.exists()
+
+
+def test_the_steps_of_a_tag(run_dir):
+    assert steps_of(run_dir / "train", "learning_rate") == set(STEPS)
+    assert steps_of(run_dir / "train", "recall/a") == set()
+    assert steps_of(run_dir / "test", "recall/a") == set(STEPS)
+    assert steps_of(run_dir / "nowhere", "loss") == set()
 
 
 @pytest.mark.parametrize("step", [12, 13, 10**6])

@@ -1,0 +1,1 @@
+"""What `tensorboard --logdir runs` shows of a run."""
