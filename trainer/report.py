@@ -2,21 +2,41 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn import metrics
 
+from pipelines.sources.labelled_images import SPLITS
+from trainer.judging.calibration import calibration_of
+from trainer.judging.intervals import wilson_interval
+from trainer.judging.judged import Judged
+from trainer.run_files import REPORT_JSON, REPORT_TEXT
 from trainer.whole_file import whole_file
 
-REPORT_JSON, REPORT_TEXT = "report.json", "report.txt"
+
+@dataclasses.dataclass(frozen=True)
+class TrainingFigures:
+    """What it took to train a model.
+
+    Attributes:
+        train_seconds: Wall time of all epochs with their evaluations.
+        images_per_second: Training images over the time spent in training steps.
+        input_wait_fraction: Share of that time spent waiting for input, in [0, 1].
+        kept_epoch: Of `--keep_best`, whose weights are the model's.
+    """
+
+    train_seconds: float
+    images_per_second: float
+    input_wait_fraction: float
+    kept_epoch: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """How well a model does on a split, and what it took to train it.
+    """How well a model does on some examples, and what it took to train it where that is known.
 
     Attributes:
         text: scikit-learn's classification report under a line that names data and split.
@@ -26,68 +46,94 @@ class Report:
     text: str
     values: dict[str, Any]
 
-    def write(self, run_dir: Path) -> None:
-        """Writes `report.txt` and, last, `report.json`: a run directory with it is finished."""
-        (run_dir / REPORT_TEXT).write_text(self.text + "\n", encoding="utf-8")
+    def write(self, directory: Path) -> None:
+        """Writes `report.txt` and, last, `report.json`: a run directory with it is finished.
+
+        Raises:
+            OSError: if they cannot be written.
+        """
+        with whole_file(directory / REPORT_TEXT) as path:
+            path.write_text(self.text + "\n", encoding="utf-8")
         text = json.dumps(self.values, indent=2, ensure_ascii=False)
-        with whole_file(run_dir / REPORT_JSON) as path:
+        with whole_file(directory / REPORT_JSON) as path:
             path.write_text(text + "\n", encoding="utf-8")
 
 
-def make_report(
-    labels: np.ndarray,
-    predicted: np.ndarray,
-    class_names: Sequence[str],
-    *,
-    data_name: str,
-    split: str,
-    train_seconds: float,
-    images_per_second: float,
-    input_wait_fraction: float,
-) -> Report:
-    """Compares predictions with the truth.
+def make_report(judged: Judged, training: TrainingFigures | None = None) -> Report:
+    """Compares a model's answers with the truth.
 
     Args:
-        labels: int64 (examples,), the true classes.
-        predicted: int64 (examples,), the predicted ones.
-        class_names: Names in label order; a class without examples counts as 0 in the averages.
-        data_name: What the data set is called, for the reader.
-        split: The split that the examples are from.
-        train_seconds: Wall time of all epochs with their evaluations.
-        images_per_second: Training images over the time spent in training steps.
-        input_wait_fraction: Share of that time spent waiting for input, in [0, 1].
+        judged: The answers. Of a class without examples nothing is known: it is named apart from
+            the others, and does not count in the averages.
+        training: What it took to train the model, where that is known.
     """
-    all_labels = range(len(class_names))
-    arguments = {"labels": list(all_labels), "zero_division": 0}
+    labels, predicted = judged.predictions.labels, judged.predictions.predicted
+    class_names = judged.class_names
+    present, absent = _present_and_absent(judged)
+    arguments = {"labels": present, "zero_division": 0}
+    names = [class_names[label] for label in present]
     table = metrics.classification_report(
-        labels, predicted, target_names=list(class_names), digits=4, **arguments
+        labels, predicted, target_names=names, digits=4, **arguments
     )
+    right = np.bincount(labels[labels == predicted], minlength=len(class_names))
     precision, recall, f1, support = metrics.precision_recall_fscore_support(
         labels, predicted, **arguments
     )
-    per_class = {
+    per_class: dict[str, dict[str, Any]] = {
         name: {
-            "precision": float(precision[label]),
-            "recall": float(recall[label]),
-            "f1": float(f1[label]),
-            "support": int(support[label]),
+            "precision": float(precision[number]),
+            "recall": float(recall[number]),
+            "recall_interval": list(wilson_interval(right[label], support[number])),
+            "f1": float(f1[number]),
+            "support": int(support[number]),
         }
-        for label, name in enumerate(class_names)
+        for number, (label, name) in enumerate(zip(present, names, strict=True))
     }
+    for name in absent:
+        unknown = ("precision", "recall", "recall_interval", "f1")
+        per_class[name] = {**dict.fromkeys(unknown), "support": 0}
     accuracy = float(metrics.accuracy_score(labels, predicted))
-    wrong = int(np.sum(labels != predicted))
+    low, high = wilson_interval(right.sum(), len(labels))
+    what = f"{judged.split} split" if judged.split in SPLITS else judged.split
     head = (
-        f"{data_name}, {split} split: {accuracy:.2%} of {len(labels)} right ({wrong} wrong); "
-        f"trained in {train_seconds:.0f} s at {images_per_second:.0f} images/s"
+        f"{judged.data_name}, {what}: {accuracy:.2%} of {len(labels)} right "
+        f"({len(judged.wrong)} wrong), {low:.2%} to {high:.2%} at 95% confidence"
     )
+    calibration_error = calibration_of(judged.predictions).error
     values = {
-        "split": split,
+        "split": judged.split,
         "examples": len(labels),
         "accuracy": accuracy,
+        "accuracy_interval": [low, high],
+        # JSON has no NaN, which is what a model gives whose confidence is no number.
+        "calibration_error": None if math.isnan(calibration_error) else calibration_error,
         "macro_f1": float(np.mean(f1)),
         "per_class": per_class,
-        "train_seconds": train_seconds,
-        "images_per_second": images_per_second,
-        "input_wait_fraction": input_wait_fraction,
     }
-    return Report(f"{head}\n\n{table.rstrip()}", values)
+    if training is not None:
+        known = dataclasses.asdict(training)
+        values |= {name: value for name, value in known.items() if value is not None}
+        head += (
+            f"; trained in {training.train_seconds:.0f} s at "
+            f"{training.images_per_second:.0f} images/s"
+        )
+        if training.kept_epoch is not None:
+            head += f"; epoch {training.kept_epoch} was kept, the best on the validation split"
+    parts = [head, table.rstrip()]
+    if absent:
+        told = ", ".join(f"{name} (predicted {count} times)" for name, count in absent.items())
+        parts.append(f"without examples, and in no average: {told}")
+    return Report("\n\n".join(parts), values)
+
+
+def _present_and_absent(judged: Judged) -> tuple[list[int], dict[str, int]]:
+    """The labels that there are examples of, and the names of the others with their predictions."""
+    count = len(judged.class_names)
+    supports = np.bincount(judged.predictions.labels, minlength=count)
+    predicted = np.bincount(judged.predictions.predicted, minlength=count)
+    absent = {
+        name: int(predicted[label])
+        for label, name in enumerate(judged.class_names)
+        if not supports[label]
+    }
+    return np.flatnonzero(supports).tolist(), absent

@@ -1,0 +1,1 @@
+"""The model card of a run: its README.md."""
