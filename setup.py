@@ -42,8 +42,28 @@ setup(
             "tensorflow-metadata>=1.17",  # Beam's protobuf would else have a very old one chosen
         ],
         "cuda": ["tensorflow[and-cuda]>=2.21"],
+        "export": [
+            "ai-edge-litert>=2.0",
+            "backports.strenum<1.3",  # of ai-edge-litert; later ones are for Python 3.10 alone
+            "onnx>=1.18",
+            "onnxruntime>=1.20",
+            "tf2onnx>=1.17",  # earlier ones want protobuf 3
+        ],
         "remote": ["fsspec[gcs,http,s3]>=2025.2"],
-        "test": ["apache-beam>=2.70", "fsspec[http]>=2025.2", "pytest>=8.0", "pytest-xdist>=3.6"],
+        # TensorBoard's tab Profile; what was tensorboard-plugin-profile.
+        "profile": ['xprof>=2.20; python_version >= "3.11"'],
+        "test": [
+            "ai-edge-litert>=2.0",
+            "apache-beam>=2.70",
+            "backports.strenum<1.3",
+            "fsspec[http]>=2025.2",
+            "onnx>=1.18",
+            "onnxruntime>=1.20",
+            "playwright>=1.50",
+            "pytest>=8.0",
+            "pytest-xdist>=3.6",
+            "tf2onnx>=1.17",
+        ],
         "dev": ["mypy>=1.15", "pre-commit>=4.0", "ruff>=0.12"],
     },
 )

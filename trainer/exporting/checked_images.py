@@ -1,0 +1,71 @@
+"""The images that an export is checked with: real ones, spread over the test split of a set."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.decode import CHANNELS, decode_to_pixels
+from pipelines.inspection.picked import picked_examples
+from pipelines.inspection.walk import StoredExample
+from trainer.data_name import data_name
+from trainer.model_description import ModelDescription
+from trainer.run_data import DataSource
+
+MOST_IMAGES = 64
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CheckedImages:
+    """Some images, as files hold them and as the model was shown them in training.
+
+    Attributes:
+        source: Where they are from, for a reader.
+        encoded: A JPEG or PNG each.
+        pixels: uint8 (images, size, size, 3).
+    """
+
+    source: str
+    encoded: list[bytes]
+    pixels: np.ndarray
+
+    @property
+    def scaled(self) -> np.ndarray:
+        """float32 (images, size, size, 3) in [0, 1], what the model takes."""
+        return self.pixels.astype(np.float32) / np.float32(255)
+
+
+def checked_images(source: DataSource, description: ModelDescription) -> CheckedImages:
+    """At most `MOST_IMAGES` images, evenly spread over what was kept from training.
+
+    Args:
+        source: Where they are.
+        description: How the model's images are made.
+
+    Raises:
+        InputError: for a record that is damaged or cannot be read.
+    """
+    manifest = source.manifest
+    split = next(name for name in ("test", "validation", "train") if name in manifest.splits)
+    size, count = description.image_size, manifest.splits[split].num_examples
+    numbers = np.linspace(0, count - 1, min(count, MOST_IMAGES)).astype(int).tolist()
+    examples = picked_examples(source.data_dir, manifest, split, numbers)
+    pixels = [
+        # Pixels that are stored are what the model was shown.
+        example.image
+        if example.pixels_shape
+        else decode_to_pixels(example.image, size, description.decode_ratio)
+        for example in examples
+    ]
+    return CheckedImages(
+        source=f"{data_name(manifest)}, {split} split",
+        encoded=[_as_file(example) for example in examples],
+        pixels=np.frombuffer(b"".join(pixels), np.uint8).reshape(-1, size, size, CHANNELS),
+    )
+
+
+def _as_file(example: StoredExample) -> bytes:
+    if example.pixels_shape is None:
+        return example.image
+    pixels = np.frombuffer(example.image, np.uint8).reshape(example.pixels_shape)
+    return tf.io.encode_png(pixels).numpy()  # lossless, and of the model's size already
