@@ -51,10 +51,10 @@ from absl import flags
 
 from pipelines.command_line import define_flags, parse_config
 from pipelines.errors import InputError
-from trainer.config import TrainConfig
+from trainer.main import MainConfig
 
 try:
-    parse_config(TrainConfig, define_flags(TrainConfig), ["trainer.main", *sys.argv[1:]])
+    parse_config(MainConfig, define_flags(MainConfig), ["trainer.main", *sys.argv[1:]])
 except (flags.Error, InputError) as error:
     sys.exit(f"run_local.sh: {error} (`python -m trainer.main --help` lists the flags.)")
 EOF
@@ -72,7 +72,7 @@ name_of() {
 convert_and_train() {
   local source=$1 data=$here/data/$(name_of "$1")
   shift
-  check_flags "$@"
+  check_flags --strategy=mirrored "$@"
   say "converting '$source' to shards in '$data'"
   "$python" -m pipelines.make_tfrecords --source="$source" --output_dir="$data" || {
     local status=$?
