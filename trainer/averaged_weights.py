@@ -59,7 +59,7 @@ class AveragedWeights:
         finally:
             self._swap()
 
-    @tf.function
+    @tf.function(autograph=False)
     def _swap(self) -> None:
         def exchange(average: tf.Variable, weight: tf.Variable) -> None:
             old = tf.identity(average)

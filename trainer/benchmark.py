@@ -1,11 +1,15 @@
 """Shows where the time of training goes on this machine, from the shards to the model's step.
 
+    python -m trainer.benchmark --data_dir=data/my_pictures
+    python -m trainer.benchmark --data_dir=data/my_pictures --chart=benchmark.png
+
 Takes the flags of trainer.main, and times what a run with them would do: each stage of the input
 on its own, the whole input, the step on a constant batch, and both together.
 """
 
 import dataclasses
 import json
+from typing import ClassVar
 
 from pipelines import command_line, quiet_tensorflow
 from pipelines.command_line import option
@@ -21,6 +25,8 @@ BENCHMARK = "Benchmark"
 @dataclasses.dataclass(frozen=True)
 class BenchmarkConfig(TrainConfig):
     """A run that is timed and leaves nothing behind."""
+
+    GROUPS: ClassVar[tuple[str, ...]] = (BENCHMARK, *TrainConfig.GROUPS)
 
     seconds: float = option(2.0, "How long each measurement takes, at the least.", group=BENCHMARK)
     rounds: int = option(

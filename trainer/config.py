@@ -4,13 +4,15 @@ import dataclasses
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pipelines.command_line import option
 from pipelines.errors import InputError
 from pipelines.input_options import SHARD_BY
-from trainer.input_config import DATA, ORDER, check_at_least
-from trainer.optimisation_config import OptimisationConfig
+from trainer.input_config import AUGMENTATION, DATA, INPUT_SPEED, ORDER, check_at_least
+from trainer.model_config import MODEL
+from trainer.optimisation_config import OPTIMISATION, SELECTION
+from trainer.summaries.summary_config import TENSORBOARD, SummaryConfig
 from trainer.whole_file import whole_file
 
 CONFIG_NAME = "config.json"
@@ -20,15 +22,19 @@ CHECKPOINTS = "Checkpoints"
 
 # Each worker may have its own; those of `run_dir` and checkpoints count in the chief only.
 _OF_EACH_WORKER = {
+    "audit",
     "cache",
     "cache_dir",
     "cache_memory_mb",
     "classes",
     "data_dir",
     "data_service",
+    "histograms",
     "input_readers",
     "input_threads",
     "keep_checkpoints",
+    "pictures",
+    "profile_steps",
     "resume",
     "run_dir",
     "verify_data",
@@ -37,12 +43,26 @@ _OF_EACH_WORKER = {
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(OptimisationConfig):
+class TrainConfig(SummaryConfig):
     """Every choice of a training run; the defaults are the default recipe.
 
     Raises:
         InputError: when made with a value that cannot be, or with values that contradict.
     """
+
+    GROUPS: ClassVar[tuple[str, ...]] = (
+        DATA,
+        OUTPUT,
+        OPTIMISATION,
+        HARDWARE,
+        CHECKPOINTS,
+        TENSORBOARD,
+        MODEL,
+        SELECTION,
+        AUGMENTATION,
+        ORDER,
+        INPUT_SPEED,
+    )
 
     verify_data: bool = option(
         False,
@@ -94,6 +114,17 @@ class TrainConfig(OptimisationConfig):
         None,
         "Directory for logs, checkpoints, model and report; a run that is in it goes on. A new "
         "runs/DATA-TIME unless given.",
+        group=OUTPUT,
+    )
+    pictures: bool = option(
+        True,
+        "Draw what the model gets right and wrong and where it looks; plot.png comes in any case.",
+        group=OUTPUT,
+    )
+    audit: bool = option(
+        True,
+        "Tell in the run directory's README.md what image size, shape, border and a thumbnail "
+        "alone give away, as `pipelines.inspect --audit` does.",
         group=OUTPUT,
     )
     checkpoint_every: str = option(

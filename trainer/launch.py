@@ -21,11 +21,12 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from pipelines import terminal
 from pipelines.command_line import after_dashes, define_flags, option, parse_config, run
 from pipelines.errors import InputError
 from pipelines.ports import check_ports, free_ports
-from trainer.config import TrainConfig
 from trainer.input_config import check_at_least
+from trainer.main import MainConfig
 from trainer.worker_environment import worker_environments
 from trainer.worker_group import run_workers
 
@@ -77,7 +78,7 @@ class LaunchConfig:
     def _check_trainer_flags(self) -> None:
         try:
             arguments = ["trainer.main", *self.worker_flags]
-            config = parse_config(TrainConfig, define_flags(TrainConfig), arguments)
+            config = parse_config(MainConfig, define_flags(MainConfig), arguments)
         except (flags.Error, InputError) as error:
             raise InputError(f"after --: {error}") from error
         if self.workers > 1 and config.strategy != MULTI_WORKER:
@@ -94,7 +95,7 @@ class LaunchConfig:
         Raises:
             flags.Error: for an unknown flag of the trainer or a value of the wrong type.
         """
-        given = define_flags(TrainConfig)
+        given = define_flags(MainConfig)
         given(["trainer.main", *self.trainer_flags])
         added = () if given["strategy"].present else (f"--strategy={MULTI_WORKER}",)
         return (*added, *self.trainer_flags)
@@ -102,7 +103,8 @@ class LaunchConfig:
 
 def main(config: LaunchConfig) -> None:
     """Trains in the workers that `config` asks for."""
-    launch(config, [sys.executable, "-m", "trainer.main", *config.worker_flags])
+    verbosity = f"--verbosity={terminal.verbosity()}"  # a worker's own comes later, and counts
+    launch(config, [sys.executable, "-m", "trainer.main", verbosity, *config.worker_flags])
 
 
 def launch(config: LaunchConfig, command: Sequence[str]) -> None:

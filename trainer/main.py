@@ -1,32 +1,70 @@
-"""Trains StridedNet on a set of shards and reports how well it does on the test split."""
+"""Trains a small network on a set of shards and reports how well it does on the test split.
 
+    python -m trainer.main --data_dir=data/my_pictures --run_dir=runs/first
+    python -m trainer.main --flagfile=recipes/tutorial.flags --dry_run
+
+The first trains, and goes on where it was if it is started again. The second only says what would
+be done, and how long it would take.
+"""
+
+import dataclasses
 import os
-import sys
 
-from pipelines import command_line, quiet_tensorflow
-from trainer.config import TrainConfig
+from pipelines import command_line, quiet_tensorflow, terminal
+from pipelines.command_line import option
+from pipelines.errors import InputError
+from trainer.config import OUTPUT, TrainConfig
 from trainer.memory import keep_freed_memory
 from trainer.workers.cluster import ALONE, cluster_from_environment
 
 
-def main(config: TrainConfig) -> None:
+@dataclasses.dataclass(frozen=True)
+class MainConfig(TrainConfig):
+    """A run, and whether it is only looked at."""
+
+    dry_run: bool = option(
+        False,
+        "Check all that a run checks before its first step, print the flags, the model, the number "
+        "of steps and an estimate of the time, measured by a few of them, and leave nothing "
+        "behind.",
+        group=OUTPUT,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dry_run and self.strategy == "multi_worker":
+            raise InputError(
+                "received --dry_run with --strategy=multi_worker, expected a strategy of one "
+                "process; use --strategy=mirrored for it, or drop --dry_run."
+            )
+
+    def of_run(self) -> TrainConfig:
+        """The run's own choices."""
+        fields = dataclasses.fields(TrainConfig)
+        return TrainConfig(**{field.name: getattr(self, field.name) for field in fields})
+
+
+def main(config: MainConfig) -> None:
     """Trains as `config` says; TensorFlow is imported only here, after the flags are checked."""
     cluster = ALONE
     if config.strategy == "multi_worker":
         cluster = cluster_from_environment()
     elif "TF_CONFIG" in os.environ:
-        print(
-            f"warning: TF_CONFIG is set, but --strategy={config.strategy} trains in this process "
-            "alone; --strategy=multi_worker trains with the workers that it names.",
-            file=sys.stderr,
-            flush=True,
+        terminal.warn(
+            f"TF_CONFIG is set, but --strategy={config.strategy} trains in this process "
+            "alone; --strategy=multi_worker trains with the workers that it names."
         )
     keep_freed_memory()
     quiet_tensorflow.import_tensorflow()
+    if config.dry_run:
+        from trainer.rehearsal.dry_run import dry_run
+
+        dry_run(config.of_run())
+        return
     from trainer.train import train
 
-    train(config, cluster)
+    train(config.of_run(), cluster)
 
 
 if __name__ == "__main__":
-    command_line.run(main, TrainConfig)
+    command_line.run(main, MainConfig)

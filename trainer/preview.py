@@ -1,9 +1,13 @@
 """Shows one training image under 24 draws of the augmentation, before any training.
 
+    python -m trainer.preview --data_dir=data/my_pictures --grid=augmentation.png
+    python -m trainer.preview --image=8 --rotation=30 --hue=0.05
+
 Takes the flags of the augmentation as trainer.main does. The first picture is the image as it is.
 """
 
 import dataclasses
+from typing import ClassVar
 
 from pipelines import command_line, quiet_tensorflow
 from pipelines.command_line import option
@@ -17,6 +21,8 @@ PREVIEW = "Preview"
 @dataclasses.dataclass(frozen=True)
 class PreviewConfig(InputConfig):
     """Which image is shown, and where."""
+
+    GROUPS: ClassVar[tuple[str, ...]] = (PREVIEW, *InputConfig.GROUPS)
 
     grid: str = option(
         "augmentation.png", "Where the picture is written to, a .png file.", group=PREVIEW

@@ -4,11 +4,11 @@ import dataclasses
 import functools
 import io
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 
+from pipelines import terminal
 from pipelines.errors import InputError
 from pipelines.manifest import Manifest
 from trainer.checkpoint import Checkpoint, DamagedCheckpointError, read_checkpoint
@@ -86,7 +86,7 @@ def find_start(
             "on with that run."
         )
     _check_flags(config, held, run_dir)
-    checkpoint = newest_whole(run_dir / DIRECTORY, _warn)
+    checkpoint = newest_whole(run_dir / DIRECTORY, terminal.warn)
     if checkpoint is not None:
         _check_data(config, checkpoint, run_dir, manifest)
     if is_finished(run_dir) and held["epochs"] == config.epochs:
@@ -139,7 +139,7 @@ def _begun_elsewhere(config: TrainConfig, manifest: Manifest, steps: int, worker
     try:
         if path.is_dir():
             inner = path / DIRECTORY
-            checkpoint = newest_whole(inner if inner.is_dir() else path, _warn)
+            checkpoint = newest_whole(inner if inner.is_dir() else path, terminal.warn)
         else:
             checkpoint = read_checkpoint(path)
     except (DamagedCheckpointError, OSError) as error:
@@ -203,7 +203,3 @@ def _check_course(
             f"--epochs={checkpoint.config['epochs']}, expected the same ({why}); use that, or "
             "choose another --run_dir."
         )
-
-
-def _warn(text: str) -> None:
-    print(f"warning: {text}", file=sys.stderr, flush=True)

@@ -2,21 +2,18 @@
 
 import contextlib
 import datetime
+import errno
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import keras
-
-from pipelines.directory_lock import locked
+from pipelines.directory_lock import is_locked, locked
 from pipelines.errors import InputError
 from trainer.config import CONFIG_NAME
-from trainer.report import REPORT_JSON
-from trainer.whole_file import whole_file
-
-MODEL_NAME = "model.keras"
+from trainer.run_files import REPORT_JSON
 
 
 @contextlib.contextmanager
@@ -40,16 +37,10 @@ def run_directory(wanted: str | None, data_name: str) -> Iterator[Path]:
                 is_new, run_dir = True, _new_directory(run_dir, data_name)
             stack.enter_context(locked(run_dir))
         except BlockingIOError as error:
-            raise InputError(
-                f"received --run_dir={run_dir}, in which another trainer is at work, expected one "
-                "writer; wait for it to end, or choose another."
-            ) from error
+            raise _in_use(run_dir) from error
         except OSError as error:
             if not run_dir.is_dir():
-                raise InputError(
-                    f"received --run_dir={run_dir}, expected a directory that can be made "
-                    f"({error.strerror}); choose another."
-                ) from error
+                raise _cannot_be_made(run_dir, error.strerror or str(error)) from error
             # A file system without locks: it is the user who sees to it that there is one writer.
         try:
             yield run_dir
@@ -60,8 +51,32 @@ def run_directory(wanted: str | None, data_name: str) -> Iterator[Path]:
             raise
 
 
+def check_run_directory(wanted: str | None, data_name: str) -> Path:
+    """Checks what can be seen of a run directory without making it.
+
+    Args:
+        wanted: Its path; a new `runs/DATA-TIME` unless given.
+        data_name: Of the data set, for its name.
+
+    Returns:
+        Where it is, or would be.
+
+    Raises:
+        InputError: if it could not be made or written, or another trainer is at work in it.
+    """
+    run_dir = Path(wanted).expanduser() if wanted else Path("runs", f"{data_name}-TIME")
+    existing = next(p for p in (run_dir, *run_dir.absolute().parents) if os.path.lexists(p))
+    if not existing.is_dir():
+        raise _cannot_be_made(run_dir, os.strerror(errno.ENOTDIR))
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise _cannot_be_made(run_dir, os.strerror(errno.EACCES))
+    if existing == run_dir and is_locked(run_dir):
+        raise _in_use(run_dir)
+    return run_dir
+
+
 def config_in(run_dir: Path) -> dict[str, Any] | None:
-    """The config of the run that `run_dir` holds; None if it is empty.
+    """The config of the run that `run_dir` holds; None if it is empty, or not there.
 
     Raises:
         InputError: if it holds anything else, or the config cannot be read.
@@ -73,6 +88,8 @@ def config_in(run_dir: Path) -> dict[str, Any] | None:
             if not isinstance(config, dict) or "epochs" not in config:
                 raise ValueError("it is not a run's")
             return config
+        if not run_dir.exists():
+            return None
         # A kill may have come before the config was whole; that file is hidden.
         occupied = any(not found.name.startswith(".") for found in run_dir.iterdir())
     except (OSError, ValueError) as error:
@@ -98,10 +115,18 @@ def begin_again(run_dir: Path) -> None:
     (run_dir / REPORT_JSON).unlink(missing_ok=True)
 
 
-def save_model(model: keras.Model, run_dir: Path) -> None:
-    """Writes `model.keras`; Keras itself would write over the one that is there."""
-    with whole_file(run_dir / MODEL_NAME) as path:
-        model.save(path)
+def _in_use(run_dir: Path) -> InputError:
+    return InputError(
+        f"received --run_dir={run_dir}, in which another trainer is at work, expected one "
+        "writer; wait for it to end, or choose another."
+    )
+
+
+def _cannot_be_made(run_dir: Path, problem: str) -> InputError:
+    return InputError(
+        f"received --run_dir={run_dir}, expected a directory that can be made ({problem}); choose "
+        "another."
+    )
 
 
 def _new_directory(parent: Path, data_name: str) -> Path:

@@ -7,25 +7,30 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
+from model.cost import multiply_adds
+from pipelines import terminal
 from pipelines.errors import InputError
-from pipelines.manifest import Manifest
 from trainer import history
+from trainer.card.model_card import CARD_NAME
 from trainer.checkpoint import Checkpoint
 from trainer.checkpoint_files import DIRECTORY, CheckpointFiles, checkpoints_in
-from trainer.config import TrainConfig
+from trainer.ending import write_ending
 from trainer.event_files import cut_events
-from trainer.inputs import data_name, eval_split
+from trainer.judging.judged import Judged
 from trainer.loop import Loop
+from trainer.model_description import MODEL_NAME, ModelDescription
 from trainer.not_finite import NotFiniteError
-from trainer.report import Report
-from trainer.run_directory import MODEL_NAME, begin_again, save_model
+from trainer.predictions import Predictions
+from trainer.progress import Progress
+from trainer.run_directory import begin_again
+from trainer.run_files import PLOT_NAME
+from trainer.run_setup import RunSetup
 from trainer.run_state import RunState
-from trainer.summaries import Summaries
+from trainer.summaries.summaries import Summaries
 from trainer.whole_file import clear_unfinished
-
-HISTORY_NAME, PLOT_NAME = "history.csv", "plot.png"
 
 
 class Silence:
@@ -34,8 +39,32 @@ class Silence:
     def say(self, text: str) -> None:
         """Prints a line."""
 
-    def epoch(self, record: history.EpochRecord) -> None:
-        """Tells of an epoch that is over."""
+    def warn(self, text: str) -> None:
+        """Prints a line of warning, unless it is empty."""
+
+    def before_steps(self, batch: Any, step: int, count: int) -> None:
+        """Looks at what the next steps take.
+
+        Args:
+            batch: As in `trainer.loop.Loop.train`.
+            step: Steps that have been taken.
+            count: Steps that will be taken in one call.
+        """
+
+    def after_steps(self, step: int, progress: Progress) -> None:
+        """Notes that steps up to `step` have been begun, and come to `progress`."""
+
+    def window(self, step: int, metrics: history.TrainMetrics) -> None:
+        """Writes the figures of some steps of an epoch, before a checkpoint of after them."""
+
+    def epoch(self, record: history.EpochRecord, predictions: Predictions, left: str) -> None:
+        """Tells of an epoch that is over.
+
+        Args:
+            record: Of the epoch.
+            predictions: What its evaluation has answered.
+            left: The time left, such as "left 0:42", or "" when nothing is known of it.
+        """
 
     def save(self, state: RunState, arrays: dict[str, np.ndarray], best: list[np.ndarray]) -> None:
         """Begins to write a checkpoint, when the one before it is written.
@@ -52,11 +81,20 @@ class Silence:
     def wait(self) -> None:
         """Waits until the last checkpoint is on the disk."""
 
-    def finish(self, loop: Loop, state: RunState, report: Report) -> None:
-        """Writes what a finished run leaves behind, `report.json` last."""
+    def finish(self, loop: Loop, state: RunState, judged: Judged) -> None:
+        """Writes what a finished run leaves behind, `report.json` last.
+
+        Args:
+            loop: With the weights that count.
+            state: Where the run has come to.
+            judged: The model's answers on the test split.
+        """
 
     def failing(self) -> contextlib.AbstractContextManager[None]:
-        """Within it, numbers that are not finite are told of together with what is saved."""
+        """Within it, numbers that are not finite are told of together with what is saved.
+
+        When it is left with an error, the run is marked as left off.
+        """
         return contextlib.nullcontext()
 
 
@@ -64,44 +102,57 @@ class RunOutput(Silence):
     """Writes a run directory, whose lock this process has.
 
     Args:
-        config: The run's choices.
-        manifest: Of the data.
+        setup: What the run trains on, and how.
         run_dir: The run directory.
+        loop: What trains.
         state: Where the run goes on; what is there of later steps goes.
-        world: What may differ in a run that goes on, for the checkpoints.
     """
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        manifest: Manifest,
-        run_dir: Path,
-        state: RunState,
-        world: dict[str, Any],
-    ) -> None:
-        self._config = config
-        self._manifest = manifest
+    def __init__(self, setup: RunSetup, run_dir: Path, loop: Loop, state: RunState) -> None:
+        self._config = config = setup.config
+        # Not that of a set of pixels, which --cache=disk has put in its place.
+        self._manifest = setup.manifest
         self._run_dir = run_dir
-        self._world = world
+        self._world = setup.world
         with self._writing():
             clear_unfinished(run_dir)
             begin_again(run_dir)
             config.write(run_dir)
             has_none = not checkpoints_in(run_dir / DIRECTORY)
-            cut_events(run_dir, 0 if has_none else state.evaluated_step)
+            last = (0, 0) if has_none else (state.evaluated_step, state.step)
+            cut_events(run_dir, *last)
             self._checkpoints = CheckpointFiles(run_dir, config.keep_checkpoints)
-            self._summaries = Summaries(run_dir, eval_split(manifest))
+            self._summaries = Summaries(run_dir, setup, loop, state)
             for record in state.records if has_none else ():
-                self._summaries.write(record)  # of another run, which goes on here
+                self._summaries.repeat(record)  # of another run, which goes on here
 
     def say(self, text: str) -> None:
-        print(text, flush=True)
+        terminal.say(text)
 
-    def epoch(self, record: history.EpochRecord) -> None:
+    def warn(self, text: str) -> None:
+        if text:
+            terminal.warn(text)
+
+    def before_steps(self, batch: Any, step: int, count: int) -> None:
         with self._writing():
-            self._summaries.write(record)
+            self._summaries.before_steps(batch, step, count)
+
+    def after_steps(self, step: int, progress: Progress) -> None:
+        if self._summaries.after_steps(step):
+            progress.sums.numpy()  # waits for the device
+            with self._writing():
+                self._summaries.end_profile()
+
+    def window(self, step: int, metrics: history.TrainMetrics) -> None:
+        with self._writing():
+            self._summaries.window(step, metrics)
+
+    def epoch(self, record: history.EpochRecord, predictions: Predictions, left: str) -> None:
+        with self._writing():
+            self._summaries.epoch(record, predictions)
         epochs = self._config.epochs
-        self.say(f"epoch {record.epoch:{len(str(epochs))}}/{epochs}  {record}")
+        line = f"epoch {record.epoch:{len(str(epochs))}}/{epochs}  {record}  {left}"
+        self.say(line.rstrip())
 
     def save(self, state: RunState, arrays: dict[str, np.ndarray], best: list[np.ndarray]) -> None:
         checkpoint = Checkpoint(
@@ -124,19 +175,41 @@ class RunOutput(Silence):
         with self._writing():
             self._checkpoints.wait()
 
-    def finish(self, loop: Loop, state: RunState, report: Report) -> None:
-        run_dir, split = self._run_dir, eval_split(self._manifest)
-        title = f"StridedNet on {data_name(self._manifest)}"
+    def finish(self, loop: Loop, state: RunState, judged: Judged) -> None:
+        run_dir = self._run_dir
         with self._writing():
-            self._summaries.close()
-            save_model(loop.model, run_dir)
-            history.write_csv(run_dir / HISTORY_NAME, state.records)
-            history.write_plot(run_dir / PLOT_NAME, state.records, title, split)
+            report = write_ending(
+                run_dir,
+                self._config,
+                self._manifest,
+                self._description(loop.model),
+                loop.model,
+                state,
+                judged,
+                self._world,
+            )
+            self._summaries.finish(state, report)
             report.write(run_dir)
-        self.say(f"\n{report.text}\n")
-        self.say(f"model        {run_dir / MODEL_NAME}")
-        self.say(f"curves       {run_dir / PLOT_NAME}")
-        self.say(f"TensorBoard  tensorboard --logdir {shlex.quote(str(run_dir.parent))}")
+        terminal.tell(f"\n{report.text}\n")
+        terminal.tell(f"model        {run_dir / MODEL_NAME}")
+        terminal.tell(f"curves       {run_dir / PLOT_NAME}")
+        terminal.tell(f"model card   {run_dir / CARD_NAME}")
+        terminal.tell(f"TensorBoard  tensorboard --logdir {shlex.quote(str(run_dir.parent))}")
+
+    def _description(self, model: keras.Model) -> ModelDescription:
+        config, manifest = self._config, self._manifest
+        return ModelDescription(
+            architecture=config.model,
+            class_names=manifest.class_names,
+            image_size=config.image_size,
+            decode_ratio=config.decode_ratio,
+            data_name=manifest.name,
+            data_fingerprint=manifest.fingerprint,
+            precision=self._world["precision"],
+            parameters=model.count_params(),
+            multiply_adds=multiply_adds(model),
+            data_format=keras.config.image_data_format(),
+        )
 
     @contextlib.contextmanager
     def failing(self) -> Iterator[None]:
@@ -145,7 +218,11 @@ class RunOutput(Silence):
         except NotFiniteError as error:
             with contextlib.suppress(OSError):  # one thing at a time
                 self._checkpoints.wait()
+            self._summaries.abort()
             raise InputError(f"{error} {self._saved()}") from error
+        except BaseException:
+            self._summaries.abort()
+            raise
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

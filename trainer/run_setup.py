@@ -7,12 +7,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from model.choices import TITLES
+from model.cost import multiply_adds
 from pipelines.damage import check_sound
 from pipelines.errors import InputError
+from pipelines.inspection.text_tables import counted
 from pipelines.manifest import Manifest
 from pipelines.sharding import Worker
 from trainer.config import TrainConfig
-from trainer.inputs import Inputs, checked_manifest, data_name, prepare_inputs
+from trainer.data_name import data_name
+from trainer.inputs import Inputs, checked_manifest, prepare_inputs
 from trainer.loop import Loop
 from trainer.precision import is_emulated
 from trainer.resume import Start
@@ -62,8 +66,9 @@ class RunSetup:
         lines = [
             f"data      {data_name(manifest)}: {sizes}; {', '.join(manifest.class_names)}",
             f"cache     {inputs.cache.cache}: {inputs.cache.reason}",
-            f"model     StridedNet, {loop.model.count_params():,} parameters",
-            f"training  {config.epochs} epochs of {inputs.steps_per_epoch} steps of "
+            f"model     {TITLES[config.model]}, {loop.model.count_params():,} parameters, "
+            f"{multiply_adds(loop.model):,} multiply-adds an image",
+            f"training  {counted(config.epochs, 'epoch')} of {inputs.steps_per_epoch} steps of "
             f"{config.batch_size} images; strategy {config.strategy}"
             f"{f' of {workers} workers' * (workers > 1)}, "
             f"{replicas} replica{'s' * (replicas > 1)} on {devices}, precision {policy}"
@@ -107,9 +112,20 @@ def _check_selection(config: TrainConfig, manifest: Manifest) -> None:
 
 
 def set_up(
-    config: TrainConfig, cluster: Cluster, manifest: Manifest, strategy: tf.distribute.Strategy
+    config: TrainConfig,
+    cluster: Cluster,
+    manifest: Manifest,
+    strategy: tf.distribute.Strategy,
+    makes_pixels: bool = True,
 ) -> RunSetup:
     """Prepares the inputs for the replicas that there are.
+
+    Args:
+        config: The run's choices.
+        cluster: The processes that train together.
+        manifest: Of the data.
+        strategy: Where the replicas are.
+        makes_pixels: As `trainer.inputs.prepare_inputs` takes it.
 
     Raises:
         InputError: for a batch that does not divide, or inputs that cannot be made.
@@ -121,5 +137,6 @@ def set_up(
         replicas=strategy.num_replicas_in_sync // cluster.count,
         unwarped_epochs=config.unwarped_epochs,
         worker=Worker(cluster.index, cluster.count, config.shard_by),
+        makes_pixels=makes_pixels,
     )
     return RunSetup(config, cluster, manifest, strategy, inputs)

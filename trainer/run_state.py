@@ -18,6 +18,8 @@ class RunState:
         waited_seconds: Of it, waiting for input.
         train_seconds: Time of the whole run so far, with evaluations and over all resumptions.
         records: Of the epochs that are over and evaluated.
+        told: What `sums`, `epoch_seconds`, `waited_seconds` and `step` were when figures of a part
+            of the epoch were last told, or the epoch began.
     """
 
     step: int = 0
@@ -26,6 +28,7 @@ class RunState:
     waited_seconds: float = 0.0
     train_seconds: float = 0.0
     records: list[EpochRecord] = dataclasses.field(default_factory=list)
+    told: list[float] = dataclasses.field(default_factory=lambda: [0.0] * 7)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RunState":
@@ -45,6 +48,7 @@ class RunState:
         self.records.append(record)
         self.sums = [0.0] * 4
         self.epoch_seconds = self.waited_seconds = 0.0
+        self.told = [*[0.0] * 6, float(self.step)]
 
     @property
     def evaluated_step(self) -> int:

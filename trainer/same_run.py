@@ -7,10 +7,11 @@ from typing import Any
 from trainer.checkpoint import RunState
 from trainer.config import CHECKPOINTS, HARDWARE, OUTPUT, TrainConfig
 from trainer.input_config import INPUT_SPEED
+from trainer.summaries.summary_config import TENSORBOARD
 
 # Flags that change neither what is computed nor from what, beside those of whole groups. With
 # --augment_on, --precision and the number of replicas the numbers change in their last digits.
-_FREE_GROUPS = {INPUT_SPEED, HARDWARE, OUTPUT, CHECKPOINTS}
+_FREE_GROUPS = {INPUT_SPEED, HARDWARE, OUTPUT, CHECKPOINTS, TENSORBOARD}
 _FREE = {"data_dir", "verify_data", "classes", "augment_on"}
 
 

@@ -7,23 +7,25 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 from etils import epath
 
+from pipelines import terminal
 from pipelines.command_line import StoppedBySignal
 from pipelines.damage import damage_named
 from pipelines.dataset import eval_batches, train_batches
 from pipelines.errors import InputError
 from pipelines.service_watch import watched
 from trainer.config import TrainConfig
+from trainer.data_name import data_name
+from trainer.examples import StoredExamples
 from trainer.feed import Feed, Steps
 from trainer.from_chief import bytes_from_chief
-from trainer.inputs import Inputs, data_name
+from trainer.inputs import Inputs
+from trainer.judging.judged import Judged
 from trainer.loop import Loop
 from trainer.loop_setup import make_loop
 from trainer.precision import choose_policy
-from trainer.report import Report, make_report
 from trainer.resume import Start, find_start, restore
 from trainer.run_directory import run_directory
 from trainer.run_output import RunOutput, Silence
@@ -32,6 +34,7 @@ from trainer.run_state import RunState
 from trainer.saver import Saver
 from trainer.stop import StopSignals
 from trainer.strategy import make_strategy
+from trainer.summaries.step_profile import profile_warning
 from trainer.training import Stopped, Training
 from trainer.workers.cluster import ALONE, Cluster
 from trainer.workers.peers import joined
@@ -47,8 +50,8 @@ def train(config: TrainConfig, cluster: Cluster = ALONE) -> Path | None:
         cluster: Who the workers of `--strategy=multi_worker` are.
 
     Returns:
-        The run directory: logs, `config.json`, `checkpoints/`, `model.keras`, `history.csv`,
-        `plot.png`, `report.txt` and `report.json`. None in a worker that is not the chief.
+        The run directory: logs, `config.json`, `checkpoints/`, and what
+        `trainer.ending.write_ending` leaves. None in a worker that is not the chief.
 
     Raises:
         InputError: for data, devices or a run directory that do not fit the config, before any
@@ -105,19 +108,20 @@ def _train(setup: RunSetup, run_dir: Path | None, outputs: list[Silence]) -> Non
     start = _agreed_start(setup, run_dir)
     if start.is_finished:
         if run_dir is not None:
-            print(f"{run_dir} holds a finished run of these flags; nothing is left to do.")
+            terminal.tell(f"{run_dir} holds a finished run of these flags; nothing is left to do.")
         return
     loop = make_loop(config, setup.strategy, setup.manifest, inputs.steps_per_epoch)
     if start.checkpoint is not None:
         restore(loop, start.checkpoint)
     output = Silence()
     if run_dir is not None:
-        output = RunOutput(config, setup.manifest, run_dir, start.state, setup.world)
+        output = RunOutput(setup, run_dir, loop, start.state)
         output.say(setup.head(loop, run_dir, start))
+        output.warn(profile_warning(config.profiled, setup.total_steps - start.state.step))
     outputs.append(output)
     with output.failing(), damage_named(inputs.data_dir):
         _run_epochs(setup, loop, start, output, run_dir)
-        output.finish(loop, start.state, _test_report(inputs, loop, start.state))
+        output.finish(loop, start.state, _judged(inputs, loop))
 
 
 def _agreed_start(setup: RunSetup, run_dir: Path | None) -> Start:
@@ -146,14 +150,14 @@ def _run_epochs(
         training = Training(
             config,
             loop,
-            _train_steps(config, inputs, loop, state),
-            _eval_feed(inputs, loop, inputs.eval_split),
+            train_steps(config, inputs, loop, state),
+            eval_feed(inputs, loop, inputs.eval_split),
             inputs.steps_per_epoch,
             state,
             saver,
             signals,
             is_alone=setup.cluster.count == 1,
-            on_epoch=output.epoch,
+            output=output,
         )
         try:
             training.run()
@@ -173,7 +177,8 @@ def _run_epochs(
     loop.settle(saver.best if config.keep_best else ())
 
 
-def _train_steps(config: TrainConfig, inputs: Inputs, loop: Loop, state: RunState) -> Steps:
+def train_steps(config: TrainConfig, inputs: Inputs, loop: Loop, state: RunState) -> Steps:
+    """What the steps of the run after `state.step` take."""
     batches = train_batches(
         inputs.data_dir,
         inputs.manifest,
@@ -187,21 +192,17 @@ def _train_steps(config: TrainConfig, inputs: Inputs, loop: Loop, state: RunStat
     return iter(Feed(loop.strategy, watched_batches))
 
 
-def _eval_feed(inputs: Inputs, loop: Loop, split: str) -> Feed:
+def eval_feed(inputs: Inputs, loop: Loop, split: str) -> Feed:
+    """The batches of an evaluation on a split."""
     batches = eval_batches(inputs.data_dir, inputs.manifest, split, inputs.options, inputs.worker)
     return Feed(loop.strategy, batches)
 
 
-def _test_report(inputs: Inputs, loop: Loop, state: RunState) -> Report:
-    predictions = loop.predict(_eval_feed(inputs, loop, "test"))
-    train_metrics = [record.train for record in state.records]
-    return make_report(
-        predictions.labels,
-        predictions.predicted,
+def _judged(inputs: Inputs, loop: Loop) -> Judged:
+    return Judged(
+        loop.predict(eval_feed(inputs, loop, "test")),
+        StoredExamples(inputs, "test"),
         inputs.manifest.class_names,
-        data_name=data_name(inputs.manifest),
-        split="test",
-        train_seconds=state.train_seconds,
-        images_per_second=float(np.mean([m.images_per_second for m in train_metrics])),
-        input_wait_fraction=float(np.mean([m.input_wait_fraction for m in train_metrics])),
+        data_name(inputs.manifest),
+        "test",
     )

@@ -2,21 +2,24 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import keras
-from tqdm import tqdm
 
 from trainer.checkpoint import RunState
 from trainer.config import TrainConfig
+from trainer.epoch_bar import EpochBar
 from trainer.feed import Steps
 from trainer.history import EpochRecord, TrainMetrics
 from trainer.loop import Loop
 from trainer.not_finite import check_numbers
 from trainer.predictions import Interrupted
 from trainer.progress import Progress
+from trainer.run_output import Silence
 from trainer.saver import Saver
 from trainer.stop import StopSignals
+from trainer.summaries.windows import Windows
+from trainer.time_left import TimeLeft
 
 # How often the progress bar asks the device for the loss: each time, the host waits for it.
 PROGRESS_SECONDS = 0.5
@@ -47,7 +50,7 @@ class Training:
         saver: Saves it when that is due.
         signals: Ask the run to stop.
         is_alone: Whether no other process trains with this one.
-        on_epoch: Called with the record of each epoch that is over.
+        output: Looks on, and tells of each epoch.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class Training:
         saver: Saver,
         signals: StopSignals,
         is_alone: bool,
-        on_epoch: Callable[[EpochRecord], None],
+        output: Silence,
     ) -> None:
         self._config = config
         self._loop = loop
@@ -72,8 +75,10 @@ class Training:
         self._saver = saver
         self._signals = signals
         self._is_alone = is_alone
-        self._on_epoch = on_epoch
+        self._output = output
+        self._windows = Windows(config.summary_every, steps_per_epoch, config.batch_size)
         self._progress = loop.begin(state.step, state.sums)
+        self._time_left = TimeLeft(state.step, config.epochs * steps_per_epoch, steps_per_epoch)
         self._counted_until = time.perf_counter()
 
     def run(self) -> None:
@@ -101,13 +106,11 @@ class Training:
         end = epoch * self._steps_per_epoch
         self._counted_until = time.perf_counter()
         # A bar on a terminal only; elsewhere the line after each epoch is all there is.
-        with tqdm(
-            total=self._steps_per_epoch * batch_size,
-            initial=batch_size * (state.step + self._steps_per_epoch - end),
-            desc=f"epoch {epoch}",
-            unit=" images",
-            disable=None,
-            leave=False,
+        with EpochBar(
+            epoch,
+            self._config.epochs,
+            self._steps_per_epoch * batch_size,
+            batch_size * (state.step + self._steps_per_epoch - end),
         ) as bar:
             told = time.perf_counter()
             while state.step < end:
@@ -116,24 +119,34 @@ class Training:
                     told = time.perf_counter()
                     self._note_progress()
                     loss, accuracy = state.means(batch_size)[:2]
-                    bar.set_postfix_str(f"loss {loss:.4f}, accuracy {accuracy:.4f}", refresh=False)
-                    bar.update(batch_size * (state.step + self._steps_per_epoch - end) - bar.n)
+                    done = batch_size * (state.step + self._steps_per_epoch - end)
+                    bar.show(done, loss, accuracy, self._time_left)
         self._note_progress()
         self._check_numbers()
 
     def _call(self, end: int) -> None:
         """One call of TensorFlow, and what is due after it."""
         state = self._state
-        count = min(self._config.steps_per_call, end - state.step, self._saver.most(state.step))
+        most = min(end - state.step, self._saver.most(state.step), self._windows.most(state.step))
+        count = min(self._config.steps_per_call, most)
         asked = time.perf_counter()
         batch = self._steps.take(count)
-        state.waited_seconds += time.perf_counter() - asked
+        taken = time.perf_counter()
+        state.waited_seconds += taken - asked
+        self._output.before_steps(batch, state.step, count)
+        self._leave_out(taken)
         before = self._progress
         self._progress = self._loop.train(batch, count, before, self._signals.wanted())
         state.step += count
+        self._time_left.after_steps(state.step)
+        self._output.after_steps(state.step, self._progress)
         every = self._config.check_numbers_every
         if state.step // every > (state.step - count) // every:
             self._check_numbers()
+        if self._windows.is_over_after(state.step):
+            self._note_progress()
+            metrics = self._windows.metrics(state, self._learning_rate())
+            self._output.window(state.step, metrics)
         self._saver.check()
         if self._is_to_stop(before):
             self._stop()
@@ -150,24 +163,25 @@ class Training:
     def _evaluate_epoch(self) -> None:
         state = self._state
         try:
-            evaluated = self._loop.predict(self._evaluation, self._signals.wanted).metrics
+            predictions = self._loop.predict(self._evaluation, self._signals.wanted)
         except Interrupted:
             self._counted_until = time.perf_counter()
             self._stop()
-        now = time.perf_counter()
-        state.train_seconds += now - self._counted_until
-        self._counted_until = now
-        record = EpochRecord(len(state.records) + 1, state.step, self._train_metrics(), evaluated)
+        self._time_left.after_evaluation()
+        self._leave_out(self._counted_until)
+        record = EpochRecord(
+            len(state.records) + 1, state.step, self._train_metrics(), predictions.metrics
+        )
         state.add(record)
         if state.best_epoch == record.epoch and self._config.keep_best:
             self._saver.best = self._loop.evaluated_state()
         self._progress = self._loop.begin(state.step)
-        self._on_epoch(record)
+        self._output.epoch(record, predictions, self._time_left.text("left"))
+        self._leave_out(self._counted_until)
 
     def _train_metrics(self) -> TrainMetrics:
         state = self._state
         loss, accuracy, gradient_norm = state.means(self._config.batch_size)
-        learning_rate = keras.ops.convert_to_numpy(self._loop.optimizer.learning_rate)
         return TrainMetrics(
             loss=loss,
             accuracy=accuracy,
@@ -176,8 +190,11 @@ class Training:
                 self._steps_per_epoch * self._config.batch_size / state.epoch_seconds
             ),
             input_wait_fraction=state.waited_seconds / state.epoch_seconds,
-            learning_rate=float(learning_rate),
+            learning_rate=self._learning_rate(),
         )
+
+    def _learning_rate(self) -> float:
+        return float(keras.ops.convert_to_numpy(self._loop.optimizer.learning_rate))
 
     def _check_numbers(self) -> None:
         check_numbers(self._loop, self._progress, self._steps_per_epoch)
@@ -190,6 +207,12 @@ class Training:
         state.epoch_seconds += now - self._counted_until
         state.train_seconds += now - self._counted_until
         self._counted_until = now
+
+    def _leave_out(self, begun: float) -> None:
+        """Counts the time since `begun` as the run's, but not as its steps'."""
+        spent = time.perf_counter() - begun
+        self._state.train_seconds += spent
+        self._counted_until += spent
 
     def _save(self) -> None:
         self._note_progress()

@@ -4,6 +4,7 @@ import itertools
 
 import tensorflow as tf
 
+from pipelines import terminal
 from pipelines.damage import damage_named
 from pipelines.dataset import train_batches
 from pipelines.run_plan import plan_run
@@ -37,7 +38,7 @@ def run_benchmark(config: TrainConfig, seconds: float, rounds: int) -> Findings:
     inputs = prepare_inputs(config, manifest, replicas=strategy.num_replicas_in_sync)
     data = inputs.data_dir, inputs.manifest, inputs.options
     plan = plan_run(*data, epochs=_NEVER, seed=config.seed)
-    print(f"cache     {inputs.cache.cache}: {inputs.cache.reason}", flush=True)
+    terminal.say(f"cache     {inputs.cache.cache}: {inputs.cache.reason}")
     with damage_named(inputs.data_dir):
         stages = time_stages(plan, seconds)
         dataset = train_batches(*data, epochs=_NEVER, seed=config.seed)

@@ -60,6 +60,7 @@ def time_stages(plan: RunPlan, seconds: float) -> dict[str, Rate]:
     return {name: rates[name] for name in STAGES if name in rates}
 
 
+@tf.autograph.experimental.do_not_convert
 def _take_sample(plan: RunPlan) -> _Sample:
     part, size = plan.part, plan.batch_size
     window = next(iter(plan.windows(plan.first_epoch, plan.epochs)))
@@ -74,6 +75,7 @@ def _take_sample(plan: RunPlan) -> _Sample:
     return _Sample(window, serialized, parsed, encoded, decoded)
 
 
+@tf.autograph.experimental.do_not_convert
 def _stages(plan: RunPlan, sample: _Sample) -> dict[str, tuple[tf.data.Dataset, float]]:
     """Each stage as an endless data set, and how many images are in an element, on average."""
     part, options, size = plan.part, plan.options, plan.batch_size

@@ -2,6 +2,7 @@
 
 import time
 
+from pipelines import terminal
 from pipelines.errors import InputError
 from trainer.workers.cluster import Cluster
 
@@ -30,4 +31,4 @@ class Patience:
             )
         if waited > _SECONDS_BEFORE_A_NOTE and not self._noted:
             self._noted = True
-            print(f"waiting   for {names}", flush=True)
+            terminal.say(f"waiting   for {names}")

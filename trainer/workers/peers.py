@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from pipelines import terminal
 from pipelines.command_line import EXIT_FAILED, command_name
 from pipelines.errors import InputError
 from trainer.workers.cluster import Cluster
@@ -230,6 +231,6 @@ class Peers:
             finishing.start()
             finishing.join(_SECONDS_TO_FINISH)
             with contextlib.suppress(OSError, ValueError):  # as when nobody reads it any more
-                print(f"{command_name()}: {self._verdict}", file=sys.stderr, flush=True)
+                terminal.tell_failure(command_name(), self._verdict or "")
                 sys.stdout.flush()
             os._exit(EXIT_FAILED)
