@@ -150,7 +150,7 @@ class _Ours:
                 saver,
                 signals,
                 is_alone=True,
-                on_epoch=lambda record: None,
+                on_epoch=lambda record, left: None,
             ).run()
         saver.wait()
         return state.records[0].train.images_per_second

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest_plugins = ["tests.fault_table", "pytester"]
+pytest_plugins = ["tests.fault_table", "tests.side_by_side", "pytester"]
 
 TINY_CLASSES = ("circles", "lines", "squares")
 TINY_IMAGES_PER_CLASS = 8

@@ -18,16 +18,17 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from trainer.config import TrainConfig
+from tests.small_network import build_small
+from trainer.main import MainConfig
 from trainer.main import main as train
 
-COMMAND = (train, TrainConfig)
+COMMAND = (train, MainConfig)
 OUTPUT = "run_dir"
 # What a run imports.
 IMPORTED = ["trainer.train", "trainer.multi_worker"]
 
 
-_whole_network = None
+_build_whole = None
 
 
 def prepare(job: dict[str, Any], step: Callable[..., None]) -> None:
@@ -38,18 +39,18 @@ def prepare(job: dict[str, Any], step: Callable[..., None]) -> None:
             small one that is ready in a fraction of the time.
         step: Notes a step.
     """
-    global _whole_network
+    global _build_whole
     import trainer.loop_setup
 
-    if _whole_network is None:
-        _whole_network = trainer.loop_setup.build_strided_net
+    if _build_whole is None:
+        _build_whole = trainer.loop_setup.build_model
         _note_steps(step)
         # It would warn of many tracings, since one process carries out several runs.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         if "TF_CONFIG" not in os.environ:
             _split_the_cpu()
     whole = job.get("network") == "whole"
-    trainer.loop_setup.build_strided_net = _whole_network if whole else small_network
+    trainer.loop_setup.build_model = _build_whole if whole else build_small
     if "code" in job:
         exec(job["code"], {"job": job})
 
@@ -61,26 +62,6 @@ def _split_the_cpu() -> None:
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
-
-
-def small_network(width, height, depth, classes, reg=None, batch_norm_momentum=0.9, **keywords):
-    """A network with a layer of each kind that StridedNet has."""
-    import keras
-
-    layers = keras.layers
-    stack = [
-        keras.Input((height, width, depth)),
-        layers.Conv2D(4, 7, strides=4),
-        layers.Activation("relu"),
-        layers.BatchNormalization(
-            momentum=batch_norm_momentum, synchronized=keywords.get("sync_batch_norm", False)
-        ),
-        layers.Dropout(0.25),
-        layers.Flatten(),
-        layers.Dense(classes),
-        layers.Activation("softmax", dtype="float32"),
-    ]
-    return keras.Sequential(stack, name="strided_net")
 
 
 def _note_steps(step: Callable[..., None]) -> None:

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from pipelines.manifest import load_manifest
+from trainer.checkpoint import read_meta
+from trainer.checkpoint_files import checkpoints_in
 from trainer.config import TrainConfig
 from trainer.inputs import checked_manifest, prepare_inputs
+from trainer.model_description import load_description
 from trainer.train import train
 
 # float32, since TensorFlow's bfloat16 gradients of strided convolutions are partly uninitialised on
@@ -27,6 +30,7 @@ def prepared(data_dir, **changes):
     return prepare_inputs(config, checked_manifest(config))
 
 
+@pytest.mark.usefixtures("small_network")
 def test_a_run_from_the_disk_is_the_same_run(shapes, tmp_path, capsys):
     def run(name, cache):
         run_dir = tmp_path / name
@@ -42,6 +46,11 @@ def test_a_run_from_the_disk_is_the_same_run(shapes, tmp_path, capsys):
         assert line == told
         for one, other in zip(weights, plain, strict=True):
             np.testing.assert_array_equal(one, other)
+        # What it is called after is the data set, and not the pixels made of it.
+        fingerprint = load_manifest(shapes).fingerprint
+        assert load_description(tmp_path / name).data_fingerprint == fingerprint
+        newest = checkpoints_in(tmp_path / name / "checkpoints")[-1]
+        assert read_meta(newest)["data"] == fingerprint
 
 
 def test_all_choices_reach_the_decoder(shapes, tmp_path):

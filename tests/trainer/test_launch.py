@@ -14,9 +14,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipelines import terminal
+from pipelines.command_line import define_flags
 from pipelines.errors import InputError
 from pipelines.ports import check_ports, free_ports
-from trainer.launch import LaunchConfig
+from trainer.launch import LaunchConfig, main
+from trainer.main import MainConfig
 from trainer.prefixed_output import PrefixedOutput
 from trainer.worker_environment import worker_environments
 
@@ -491,3 +494,20 @@ LaunchConfig(trainer_flags=("--epochs=2",))
 sys.exit("tensorflow" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
+def test_workers_say_as_much_as_the_launcher_unless_they_are_told_otherwise(monkeypatch):
+    commands = []
+    monkeypatch.setattr("trainer.launch.launch", lambda config, command: commands.append(command))
+    monkeypatch.setattr(terminal, "_verbosity", "error")
+    main(LaunchConfig(trainer_flags=("--verbosity=info",)))
+    (command,) = commands
+    assert command[3] == "--verbosity=error"
+    given = define_flags(MainConfig)
+    given(command[2:])
+    assert given["verbosity"].value == "info"
+
+
+def test_a_dry_run_of_several_workers_is_refused():
+    with pytest.raises(InputError, match="after --: received --dry_run with --strategy=multi_work"):
+        LaunchConfig(trainer_flags=("--dry_run",))

@@ -61,7 +61,8 @@ def test_an_epoch_that_is_over_leaves_nothing_for_the_next():
     state = RunState(8, [1.0] * 4, 2.0, 1.0, 5.0, [record(1)])
     assert state.evaluated_step == 4
     state.add(record(2))
-    assert state == RunState(8, [0.0] * 4, 0.0, 0.0, 5.0, [record(1), record(2)])
+    told = [0.0] * 6 + [8.0]
+    assert state == RunState(8, [0.0] * 4, 0.0, 0.0, 5.0, [record(1), record(2)], told)
     assert state.evaluated_step == 8
     assert RunState().evaluated_step == 0
 

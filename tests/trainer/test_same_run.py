@@ -13,7 +13,8 @@ FREE = {
     "data_dir", "verify_data", "classes", "augment_on", "input_threads", "input_readers", "cache",
     "cache_dir", "cache_memory_mb", "data_service", "strategy", "virtual_devices", "precision",
     "steps_per_call", "run_dir", "checkpoint_every", "keep_checkpoints", "resume",
-    "check_numbers_every", "worker_timeout",
+    "check_numbers_every", "worker_timeout", "summary_every", "histograms", "profile_steps",
+    "pictures", "audit",
 }  # fmt: skip
 BINDING = {
     "image_size", "batch_size", "seed", "decode_ratio", "augmentation", "rotation", "width_shift",
@@ -22,7 +23,9 @@ BINDING = {
     "unwarped_fraction", "shuffle_buffer", "oversample", "l2", "batch_norm_momentum",
     "sync_batch_norm", "optimizer", "learning_rate", "momentum", "weight_decay", "schedule",
     "warmup_fraction", "decay", "clip_norm", "accumulation_steps", "average_decay",
-    "label_smoothing", "class_weights", "keep_best", "early_stopping", "shard_by",
+    "label_smoothing", "class_weights", "keep_best", "early_stopping", "shard_by", "model",
+    "stem_filters", "stem_kernel_size", "downsampling", "padding", "dilation", "activation",
+    "use_bias", "batch_norm", "dropout", "dense_dropout", "init", "l1",
 }  # fmt: skip
 ASKED_SEPARATELY = {"epochs"}
 

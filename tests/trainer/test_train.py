@@ -1,9 +1,11 @@
 """A whole run: what it leaves behind, that it repeats bit for bit, what it refuses."""
 
 import csv
+import dataclasses
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,25 +18,41 @@ import tensorflow as tf
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from model.cost import multiply_adds
 from pipelines.dataset import eval_batches
+from pipelines.decode import decode_to_pixels
 from pipelines.errors import InputError
 from pipelines.input_options import InputOptions
+from pipelines.inspection.picked import picked_examples
 from pipelines.manifest import LABELS_NAME, MANIFEST_NAME, SCHEMA_VERSION, load_manifest
 from pipelines.records import frame_record, read_records
+from tests.small_network import build_small
 from trainer.checkpoint import Checkpoint
+from trainer.comparison.runs import read_run
 from trainer.config import TrainConfig
 from trainer.loop import Loop
 from trainer.run_output import RunOutput
 from trainer.train import train
+from trainer.trained_model import load_trained_model
 
 ROOT = Path(__file__).parents[2]
-SMALL = {"image_size": 16, "batch_size": 4, "epochs": 2}
+SMALL = {"image_size": 16, "batch_size": 4, "epochs": 2, "pictures": False, "audit": False}
+WHOLE = SMALL | {"pictures": True, "audit": True}
 
 
 @pytest.fixture(scope="module")
 def run_dir(data_dir, tmp_path_factory):
     base = tmp_path_factory.mktemp("runs")
-    return train(TrainConfig(data_dir=str(data_dir), run_dir=str(base / "first"), **SMALL))
+    return train(TrainConfig(data_dir=str(data_dir), run_dir=str(base / "first"), **WHOLE))
+
+
+@pytest.fixture(scope="module")
+def small_run(data_dir, tmp_path_factory):
+    """The same with the small network."""
+    run_dir = tmp_path_factory.mktemp("runs") / "small"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer.loop_setup.build_model", build_small)
+        return train(TrainConfig(data_dir=str(data_dir), run_dir=str(run_dir), **SMALL))
 
 
 def weights(path):
@@ -43,10 +61,13 @@ def weights(path):
 
 def test_leaves_everything_behind(run_dir):
     expected = {
-        "checkpoints", "config.json", "history.csv", "model.keras", "plot.png", "report.json",
-        "report.txt", "test", "train",
+        "README.md", "checkpoints", "config.json", "confusion_matrix.png", "filters.png",
+        "grad_cam.png", "history.csv", "misclassified.png", "model.json", "model.keras", "plot.png",
+        "reliability.png", "report.json", "report.txt", "test", "train",
     }  # fmt: skip
-    assert {path.name for path in run_dir.iterdir()} == expected
+    found = {path.name for path in run_dir.iterdir()}
+    (events,) = (name for name in found if "tfevents" in name)
+    assert found - {events} == expected
     checkpoints = [path.name for path in sorted((run_dir / "checkpoints").iterdir())]
     assert checkpoints == ["step-0000000004.npz", "step-0000000008.npz"]
     with Image.open(run_dir / "plot.png") as plot:
@@ -73,6 +94,49 @@ def test_report_is_that_of_the_saved_model(run_dir, data_dir):
     assert all(name in text for name in manifest.class_names)
 
 
+def test_the_card_shows_the_pictures_that_are_there(run_dir):
+    card = (run_dir / "README.md").read_text()
+    shown = set(re.findall(r"!\[[^]]+\]\((.*?)\)", card))
+    assert shown == {path.name for path in run_dir.glob("*.png")} and len(shown) == 6
+    assert "size: width and height" in card
+
+
+def test_the_code_of_the_card_answers_as_the_run_did(run_dir, data_dir, monkeypatch, capsys):
+    code = re.search(r"```python\n(.*?)```", (run_dir / "README.md").read_text(), re.DOTALL)[1]
+    (example,) = picked_examples(data_dir, load_manifest(data_dir), "test", [0])
+    (run_dir.parent / "picture.jpg").write_bytes(example.image)
+    monkeypatch.chdir(run_dir)
+    exec(code.replace("PICTURE.jpg", "../picture.jpg"))
+    name, confidence = capsys.readouterr().out.split()
+    trained = load_trained_model(run_dir)
+    pixels = np.frombuffer(decode_to_pixels(example.image, 16), np.uint8).reshape(1, 16, 16, 3)
+    (probabilities,) = trained.probabilities(pixels)
+    assert name == trained.class_names[probabilities.argmax()]
+    assert float(confidence) == pytest.approx(probabilities.max(), abs=0.02)
+
+
+def test_pictures_of_an_earlier_end_go(data_dir, tmp_path):
+    flags = {"schedule": "constant", "unwarped_fraction": 0.0, "warmup_fraction": 0.0}
+    run_dir = tmp_path / "run"
+    config = TrainConfig(data_dir=str(data_dir), run_dir=str(run_dir), **WHOLE | flags)
+    train(dataclasses.replace(config, epochs=1, audit=False))
+    assert (run_dir / "grad_cam.png").exists()
+    train(dataclasses.replace(config, pictures=False, audit=False))
+    assert [path.name for path in run_dir.glob("*.png")] == ["plot.png"]
+    card = (run_dir / "README.md").read_text()
+    assert "`--nopictures`" in card and "`--noaudit`" in card and "grad_cam" not in card
+
+
+def test_a_comparison_reads_what_the_run_has_left(run_dir):
+    run = read_run(run_dir)
+    model = keras.models.load_model(run_dir / "model.keras")
+    assert run.parameters == model.count_params()
+    assert run.multiply_adds == multiply_adds(model)
+    assert (run.evaluated_split, len(run.epochs)) == ("test", 2)
+    assert run.result.accuracy == pytest.approx(run.report["accuracy"])
+    assert run.flags["image_size"] == 16
+
+
 def test_history_and_tensorboard_say_the_same(run_dir):
     with (run_dir / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -86,28 +150,33 @@ def test_history_and_tensorboard_say_the_same(run_dir):
             np.testing.assert_allclose(values, [float(row[f"{part}_{tag}"]) for row in rows])
 
 
-def test_the_same_flags_give_the_same_weights_bit_for_bit(run_dir, data_dir, tmp_path):
+@pytest.mark.usefixtures("small_network")
+def test_the_same_flags_give_the_same_weights_bit_for_bit(small_run, data_dir, tmp_path):
     def again(name, **changes):
         config = TrainConfig(
             data_dir=str(data_dir), run_dir=str(tmp_path / name), **SMALL, **changes
         )
         return weights(train(config))
 
-    for got, expected in zip(again("same"), weights(run_dir), strict=True):
+    for got, expected in zip(again("same"), weights(small_run), strict=True):
         np.testing.assert_array_equal(got, expected)
     other = again("other", seed=1)
-    assert any((a != b).any() for a, b in zip(other, weights(run_dir), strict=True))
+    assert any((a != b).any() for a, b in zip(other, weights(small_run), strict=True))
 
 
 def test_the_command_on_two_devices_repeats_bit_for_bit(data_dir, tmp_path):
-    for name in ("a", "b"):
-        run_command(data_dir, tmp_path / name, "--strategy=mirrored", "--virtual_devices=2")
+    """Another process gives what this one does."""
+    arguments = ("--strategy=mirrored", "--virtual_devices=2")
+    run_command(data_dir, tmp_path / "a", WHOLE, *arguments)
+    devices = {"strategy": "mirrored", "virtual_devices": 2}
+    run_dir = str(tmp_path / "b")
+    train(TrainConfig(data_dir=str(data_dir), run_dir=run_dir, **SMALL, **devices))
     for got, expected in zip(weights(tmp_path / "a"), weights(tmp_path / "b"), strict=True):
         np.testing.assert_array_equal(got, expected)
 
 
-def run_command(data_dir, run_dir, *arguments):
-    flags = [f"--{name}={value}" for name, value in SMALL.items()]
+def run_command(data_dir, run_dir, flags, *arguments):
+    flags = [f"--{name}={value}" for name, value in flags.items()]
     command = [sys.executable, "-m", "trainer.main", f"--data_dir={data_dir}"]
     result = subprocess.run(
         [*command, f"--run_dir={run_dir}", *flags, *arguments],
@@ -118,6 +187,7 @@ def run_command(data_dir, run_dir, *arguments):
     )
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
+    assert re.search(r"^epoch 1/2 .*  left \d+:\d\d$", result.stdout, re.MULTILINE)
     for part in ("2 replicas on CPU", "epoch 2/2", "macro avg", f"{run_dir}/plot.png"):
         assert part in result.stdout
 
@@ -160,8 +230,9 @@ def test_other_flags_do_not_overwrite_a_run(run_dir, data_dir):
     assert identities(run_dir) == before
 
 
+@pytest.mark.usefixtures("small_network")
 def test_an_epoch_that_ends_in_a_checkpoint_is_evaluated_once_in_the_logs(
-    run_dir, data_dir, tmp_path, monkeypatch
+    small_run, data_dir, tmp_path, monkeypatch
 ):
     """Its checkpoint is of before the evaluation, the event of after it."""
     config = TrainConfig(
@@ -169,8 +240,8 @@ def test_an_epoch_that_ends_in_a_checkpoint_is_evaluated_once_in_the_logs(
     )
     told = RunOutput.epoch
 
-    def told_and_ended(output, record):
-        told(output, record)
+    def told_and_ended(output, *epoch):
+        told(output, *epoch)
         output.wait()
         raise RuntimeError("ended here")
 
@@ -180,7 +251,7 @@ def test_an_epoch_that_ends_in_a_checkpoint_is_evaluated_once_in_the_logs(
     train(config)
     events = EventAccumulator(str(tmp_path / "run" / "test"), size_guidance={"tensors": 0}).Reload()
     assert [point.step for point in events.Tensors("loss")] == [4, 8]
-    for got, expected in zip(weights(tmp_path / "run"), weights(run_dir), strict=True):
+    for got, expected in zip(weights(tmp_path / "run"), weights(small_run), strict=True):
         np.testing.assert_array_equal(got, expected)
 
 
@@ -201,6 +272,7 @@ def test_nothing_is_selected_by_the_test_split(data_dir, tmp_path, changes, flag
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("small_network")
 def test_the_best_epoch_by_the_validation_split_is_kept_and_ends_the_run(
     make_finished_set, tmp_path
 ):
@@ -208,6 +280,7 @@ def test_the_best_epoch_by_the_validation_split_is_kept_and_ends_the_run(
     run_dir = tmp_path / "run"
     flags = {"epochs": 5, "learning_rate": 0.01, "keep_best": True, "early_stopping": 2}
     flags |= {"image_size": 16, "batch_size": 4, "precision": "float32"}
+    flags |= {"pictures": False, "audit": False}
     train(TrainConfig(data_dir=str(data_dir), run_dir=str(run_dir), **flags))
     with (run_dir / "history.csv").open() as file:
         losses = [float(row["eval_loss"]) for row in csv.DictReader(file)]
@@ -223,6 +296,8 @@ def test_the_best_epoch_by_the_validation_split_is_kept_and_ends_the_run(
         probabilities.extend(right[counted.numpy() > 0, 0])
     loss = -np.mean(np.log(np.maximum(probabilities, 1e-7)))
     assert loss == pytest.approx(min(losses), rel=1e-4)
+    report = json.loads((run_dir / "report.json").read_text())
+    assert report["kept_epoch"] == losses.index(min(losses)) + 1
     assert losses[-1] > 1.01 * min(losses)  # or else it would prove nothing
     assert len(losses) == min(5, losses.index(min(losses)) + 1 + 2)
 
@@ -306,6 +381,7 @@ def test_damage_is_named_before_the_start(data_dir, tmp_path, fault, note_fault)
     assert not run_dir.exists()
 
 
+@pytest.mark.usefixtures("small_network")
 def test_a_whole_set_passes_verify_data(data_dir, tmp_path):
     config = TrainConfig(
         data_dir=str(data_dir), run_dir=str(tmp_path / "run"), verify_data=True, **SMALL
@@ -313,6 +389,7 @@ def test_a_whole_set_passes_verify_data(data_dir, tmp_path):
     assert (train(config) / "model.keras").exists()
 
 
+@pytest.mark.usefixtures("small_network")
 def test_a_damaged_record_is_named_when_it_is_met(data_dir, tmp_path, note_fault):
     happened = note_fault("damaged set", "trainer: a flipped bit")
     damaged = tmp_path / "data"
@@ -334,6 +411,7 @@ def test_channels_first_without_a_gpu_is_refused(data_dir, tmp_path, monkeypatch
         train(TrainConfig(data_dir=str(data_dir), run_dir=str(tmp_path / "run")))
 
 
+@pytest.mark.usefixtures("small_network")
 def test_a_full_disk_ends_the_run_and_names_what_is_saved(
     data_dir, tmp_path, monkeypatch, note_fault
 ):
@@ -358,6 +436,7 @@ def test_a_full_disk_ends_the_run_and_names_what_is_saved(
     assert not (run_dir / "report.json").exists()
 
 
+@pytest.mark.usefixtures("small_network")
 @pytest.mark.parametrize(
     ("step", "epoch", "saved"),
     [(4, 1, "No checkpoint was written."), (8, 2, "The last checkpoint is {}.")],
@@ -383,6 +462,7 @@ def test_numbers_that_are_not_finite_end_the_run(
     assert not (run_dir / "report.json").exists()
 
 
+@pytest.mark.usefixtures("small_network")
 def test_numbers_that_overflow_end_the_run(data_dir, tmp_path):
     flags = {**SMALL, "schedule": "constant", "learning_rate": 1e30, "optimizer": "sgd"}
     with pytest.raises(InputError, match="received NaN or infinity .* in step .*epoch 1.*, exp"):

@@ -8,6 +8,10 @@ import pytest
 from tests.interruptions.training.conftest import FLAGS, examples
 
 KILL = signal.SIGKILL
+PICTURES = {
+    "confusion_matrix.png", "filters.png", "grad_cam.png", "misclassified.png", "plot.png",
+    "reliability.png",
+}  # fmt: skip
 EVERY = pytest.mark.parametrize(
     "every", [pytest.param(1, marks=pytest.mark.slow, id="all"), pytest.param(5, id="some")]
 )
@@ -54,16 +58,20 @@ def test_at_every_moment_of_going_on(trainings, tmp_path, assert_same, note_faul
 
 
 def test_one_after_the_other(trainings, tmp_path, assert_same, note_fault):
-    happened = note_fault("training interrupted", "kill -9, three times in one run")
-    run_dir = tmp_path / "run"
-    moments = [("train 2", 1), ("entry", 20), ("opened run/.unfinished-model", 1)]
-    runs = [trainings.run(run_dir, *FLAGS, signal=KILL, at=at, nth=n) for at, n in moments]
-    last = trainings.run(run_dir, *FLAGS)
+    """With decoded images in memory, which each kill takes away, and all that an end writes."""
+    happened = note_fault("training interrupted", "kill -9, five times in one run")
+    run_dir, flags = tmp_path / "run", (*FLAGS, "--cache=memory", "--pictures", "--audit")
+    written = ("model", "reliability", "README")
+    moments = [("train 2", 1), ("entry", 20)]
+    moments += [(f"opened run/.unfinished-{name}", 1) for name in written]
+    runs = [trainings.run(run_dir, *flags, signal=KILL, at=at, nth=n) for at, n in moments]
+    last = trainings.run(run_dir, *flags)
     happened("then the same weights bit for bit, each example once")
     assert [(run.status, run.errors) for run in runs] == [(-KILL, "")] * len(moments)
     assert (last.status, last.errors) == (0, "")
-    assert_same(run_dir, trainings.undisturbed())
+    assert_same(run_dir, trainings.undisturbed("with pictures"))
     assert examples(*runs, last) == trainings.examples()
+    assert {path.name for path in run_dir.glob("*.png")} == PICTURES
 
 
 @pytest.mark.slow

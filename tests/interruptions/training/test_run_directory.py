@@ -94,7 +94,8 @@ def test_in_a_new_directory(outcomes, base, trainings, assert_same, note_fault):
     happened("goes on there, the same weights bit for bit; the old one is not touched")
     assert (outcome.status, outcome.errors) == (0, "")
     assert "resumed   after step 5 of 6" in outcome.output
-    assert_same(base / "new", trainings.undisturbed())
+    # Figures of parts of epochs are in no checkpoint: those before step 5 stay where they were.
+    assert_same(base / "new", trainings.undisturbed(), without=["steps"])
 
 
 def test_a_finished_run(outcomes, base, note_fault):

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pipelines.command_line import define_flags, parse_config
+from trainer.benchmark import BenchmarkConfig, main
+
 ROOT = Path(__file__).parents[3]
 QUICK = ("--image_size=16", "--batch_size=4", "--seconds=0.02", "--rounds=1")
 INPUT = ["order", "read", "parse", "batch", "decode", "resize", "cache", "warp"]
@@ -45,11 +48,12 @@ def test_prints_a_table_and_writes_what_it_found(data_dir, tmp_path, flags):
         assert image.format == "PNG"
 
 
+@pytest.mark.usefixtures("small_network")
 def test_a_set_of_pixels_has_no_resize(make_finished_set, tmp_path):
     data_dir = make_finished_set(shards=2, encoding="raw", image_size=16)
     found = tmp_path / "found.json"
-    done = benchmark(f"--data_dir={data_dir}", *QUICK, f"--json={found}")
-    assert done.returncode == 0, done.stderr
+    flags = [f"--data_dir={data_dir}", *QUICK, f"--json={found}"]
+    main(parse_config(BenchmarkConfig, define_flags(BenchmarkConfig), ["benchmark", *flags]))
     assert "resize" not in json.loads(found.read_text())["rates"]
 
 
