@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from absl import flags
 from PIL import Image
 
 from pipelines.command_line import define_flags, parse_config
+from pipelines.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -55,9 +57,14 @@ def anchors(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_is_one_that_takes_these_flags(page, monkeypatch):
     monkeypatch.chdir(ROOT)  # for --flagfile
-    for module_name, *arguments in commands(page.read_text()):
-        config_class = config_class_of(module_name)
-        parse_config(config_class, define_flags(config_class), [module_name, *arguments])
+    refused = []
+    for command in commands(page.read_text()):
+        config_class = config_class_of(command[0])
+        try:
+            parse_config(config_class, define_flags(config_class), command)
+        except (flags.Error, InputError) as error:
+            refused.append((command, str(error)))
+    assert refused == []
 
 
 def test_there_are_commands_on_the_pages_for_readers():

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,62 +69,80 @@ def make_report(judged: Judged, training: TrainingFigures | None = None) -> Repo
         training: What it took to train the model, where that is known.
     """
     labels, predicted = judged.predictions.labels, judged.predictions.predicted
-    class_names = judged.class_names
     present, absent = _present_and_absent(judged)
-    arguments = {"labels": present, "zero_division": 0}
-    names = [class_names[label] for label in present]
     table = metrics.classification_report(
-        labels, predicted, target_names=names, digits=4, **arguments
+        labels,
+        predicted,
+        labels=present,
+        target_names=[judged.class_names[label] for label in present],
+        digits=4,
+        zero_division=0,
     )
-    right = np.bincount(labels[labels == predicted], minlength=len(class_names))
-    precision, recall, f1, support = metrics.precision_recall_fscore_support(
-        labels, predicted, **arguments
-    )
-    per_class: dict[str, dict[str, Any]] = {
-        name: {
-            "precision": float(precision[number]),
-            "recall": float(recall[number]),
-            "recall_interval": list(wilson_interval(right[label], support[number])),
-            "f1": float(f1[number]),
-            "support": int(support[number]),
-        }
-        for number, (label, name) in enumerate(zip(present, names, strict=True))
-    }
-    for name in absent:
-        unknown = ("precision", "recall", "recall_interval", "f1")
-        per_class[name] = {**dict.fromkeys(unknown), "support": 0}
-    accuracy = float(metrics.accuracy_score(labels, predicted))
-    low, high = wilson_interval(right.sum(), len(labels))
-    what = f"{judged.split} split" if judged.split in SPLITS else judged.split
-    head = (
-        f"{judged.data_name}, {what}: {accuracy:.2%} of {len(labels)} right "
-        f"({len(judged.wrong)} wrong), {low:.2%} to {high:.2%} at 95% confidence"
-    )
-    calibration_error = calibration_of(judged.predictions).error
-    values = {
-        "split": judged.split,
-        "examples": len(labels),
-        "accuracy": accuracy,
-        "accuracy_interval": [low, high],
-        # JSON has no NaN, which is what a model gives whose confidence is no number.
-        "calibration_error": None if math.isnan(calibration_error) else calibration_error,
-        "macro_f1": float(np.mean(f1)),
-        "per_class": per_class,
-    }
+    values = _values(judged, present, absent)
     if training is not None:
         known = dataclasses.asdict(training)
         values |= {name: value for name, value in known.items() if value is not None}
-        head += (
-            f"; trained in {training.train_seconds:.0f} s at "
-            f"{training.images_per_second:.0f} images/s"
-        )
-        if training.kept_epoch is not None:
-            head += f"; epoch {training.kept_epoch} was kept, the best on the validation split"
-    parts = [head, table.rstrip()]
+    parts = [_head(judged, values, training), table.rstrip()]
     if absent:
         told = ", ".join(f"{name} (predicted {count} times)" for name, count in absent.items())
         parts.append(f"without examples, and in no average: {told}")
     return Report("\n\n".join(parts), values)
+
+
+def _values(judged: Judged, present: list[int], absent: Iterable[str]) -> dict[str, Any]:
+    """What `report.json` says of the answers."""
+    labels, predicted = judged.predictions.labels, judged.predictions.predicted
+    right = np.bincount(labels[labels == predicted], minlength=len(judged.class_names))
+    calibration_error = calibration_of(judged.predictions).error
+    per_class = _per_class(judged, present, right)
+    macro_f1 = float(np.mean([figures["f1"] for figures in per_class.values()]))
+    unknown = dict.fromkeys(("precision", "recall", "recall_interval", "f1"))
+    per_class |= {name: {**unknown, "support": 0} for name in absent}
+    return {
+        "split": judged.split,
+        "examples": len(labels),
+        "accuracy": float(metrics.accuracy_score(labels, predicted)),
+        "accuracy_interval": list(wilson_interval(right.sum(), len(labels))),
+        # JSON has no NaN, which is what a model gives whose confidence is no number.
+        "calibration_error": None if math.isnan(calibration_error) else calibration_error,
+        "macro_f1": macro_f1,
+        "per_class": per_class,
+    }
+
+
+def _per_class(judged: Judged, present: list[int], right: np.ndarray) -> dict[str, dict[str, Any]]:
+    """The figures of the classes that there are examples of; `right` is counted by label."""
+    columns = metrics.precision_recall_fscore_support(
+        judged.predictions.labels, judged.predictions.predicted, labels=present, zero_division=0
+    )
+    return {
+        judged.class_names[label]: {
+            "precision": float(precision),
+            "recall": float(recall),
+            "recall_interval": list(wilson_interval(right[label], support)),
+            "f1": float(f1),
+            "support": int(support),
+        }
+        for label, precision, recall, f1, support in zip(present, *columns, strict=True)
+    }
+
+
+def _head(judged: Judged, values: dict[str, Any], training: TrainingFigures | None) -> str:
+    """The line above the table."""
+    what = f"{judged.split} split" if judged.split in SPLITS else judged.split
+    low, high = values["accuracy_interval"]
+    head = (
+        f"{judged.data_name}, {what}: {values['accuracy']:.2%} of {values['examples']} right "
+        f"({len(judged.wrong)} wrong), {low:.2%} to {high:.2%} at 95% confidence"
+    )
+    if training is None:
+        return head
+    head += (
+        f"; trained in {training.train_seconds:.0f} s at {training.images_per_second:.0f} images/s"
+    )
+    if training.kept_epoch is not None:
+        head += f"; epoch {training.kept_epoch} was kept, the best on the validation split"
+    return head
 
 
 def _present_and_absent(judged: Judged) -> tuple[list[int], dict[str, int]]:

@@ -100,9 +100,9 @@ def test_only_results_and_failures_with_error(capsys):
 
 
 def test_paths_are_named_as_they_were_typed(capsys):
-    terminal.set_typed_paths({"/home/ada/runs": "~/runs"})
-    terminal.tell("model /home/ada/runs/model.keras")
-    terminal.warn("skipped /home/ada/runs/step-1.npz.")
+    terminal.set_typed_paths({"/elsewhere/runs": "~/runs"})
+    terminal.tell("model /elsewhere/runs/model.keras")
+    terminal.warn("skipped /elsewhere/runs/step-1.npz.")
     output = capsys.readouterr()
     assert output.out == "model ~/runs/model.keras\n"
     assert output.err == "warning: skipped ~/runs/step-1.npz.\n"

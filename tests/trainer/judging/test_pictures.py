@@ -58,11 +58,13 @@ NAMES = [
 FILES = ("猫/画像_0001.jpg", "$a$.jpg", "folder/" + "x" * 90 + ".jpg", "bad\udcff.jpg", "a\tb.png")
 
 
-def test_names_of_every_kind(tmp_path):
+def test_names_of_every_kind(tmp_path, recwarn):
     labels = np.arange(60) % 6
     predicted = np.where(np.arange(60) % 4, labels, (labels + 1) % 6)
     judged = judged_of(labels, predicted, NAMES, files=FILES, data_name="data_" * 30)
-    draw(tmp_path, judged)
+    assert draw(tmp_path, judged).keys() == set(PICTURE_NAMES)
+    # As matplotlib's of glyphs that no font has.
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 def test_no_mistakes_and_a_class_without_examples(tmp_path):
@@ -91,7 +93,10 @@ def test_many_classes(tmp_path):
 
 
 def test_a_single_example(tmp_path):
-    draw(tmp_path, judged_of([2], [0], "abc", confidence=0.4))
+    drawn = draw(tmp_path, judged_of([2], [0], "abc", confidence=0.4))
+    one_row = draw(tmp_path, judged_of([2] * 3, [0] * 3, "abc", confidence=0.4))
+    assert len(drawn["misclassified.png"]) == len(one_row["misclassified.png"])
+    assert len(drawn["grad_cam.png"]) == len(one_row["grad_cam.png"])
 
 
 def test_without_a_convolution_there_is_no_grad_cam(tmp_path):

@@ -44,32 +44,40 @@ def address(shown_run):
     return server.launch()
 
 
+def shows(page, *texts, exact=False):
+    """Waits for texts; gives those that are to be seen then."""
+    for text in texts:
+        page.get_by_text(text, exact=exact).first.wait_for()
+    return {text for text in texts if page.get_by_text(text, exact=exact).first.is_visible()}
+
+
 def test_curves(page, address):
     page.goto(f"{address}#timeseries")
-    for tag in ("accuracy", "loss", "gradient_norm", "learning_rate"):
-        page.get_by_text(tag, exact=True).first.wait_for()
-    for run in ("shapes/test", "shapes/train", "shapes/steps"):
-        page.get_by_text(run, exact=True).first.wait_for()
-    page.locator("scalar-card line-chart").first.wait_for()
+    tags = {"accuracy", "loss", "gradient_norm", "learning_rate"}
+    runs = {"shapes/test", "shapes/train", "shapes/steps"}
+    assert shows(page, *tags, *runs, exact=True) == tags | runs
+    chart = page.locator("scalar-card line-chart").first  # others are drawn when they are reached
+    chart.wait_for()
+    assert chart.bounding_box()["width"] > 100
 
 
 def test_images(page, address):
     page.goto(f"{address}#images")
-    for tag in ("evaluation/confusion_counts", "evaluation/misclassified", "training/batch"):
-        page.get_by_text(tag, exact=True).first.wait_for()
+    tags = {"evaluation/confusion_counts", "evaluation/misclassified", "training/batch"}
+    assert shows(page, *tags, exact=True) == tags
     picture = page.locator("tf-image-loader img").first
     picture.wait_for()
-    page.wait_for_function("e => e.complete && e.naturalWidth > 300", arg=picture.element_handle())
+    page.wait_for_function("e => e.complete && e.naturalWidth", arg=picture.element_handle())
+    assert picture.evaluate("e => e.naturalWidth") > 300
 
 
 def test_texts(page, address):
     page.goto(f"{address}#text")
-    for said in ("Not the defaults", "--mixup", "macro avg"):
-        page.get_by_text(said).first.wait_for()
+    said = {"Not the defaults", "--mixup", "macro avg"}
+    assert shows(page, *said) == said
 
 
 def test_hparams(page, address):
     page.goto(f"{address}#hparams")
-    page.get_by_text("TABLE VIEW").wait_for()
-    for heading in ("Trial ID", "final/accuracy"):
-        page.get_by_text(heading).first.wait_for()
+    shown = {"TABLE VIEW", "Trial ID", "final/accuracy"}
+    assert shows(page, *shown) == shown
