@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from trainer.training_model import training_model
+
 
 class Share(NamedTuple):
     """What one replica adds to a step; summed over the replicas it is the batch's.
@@ -43,6 +45,7 @@ class Objective:
         pieces: int = 1,
     ) -> None:
         self._model = model
+        self._training_model = training_model(model)
         self._global_batch_size = global_batch_size
         self._class_weights = class_weights
         self._augment = augment or (lambda images, labels: (images, labels))
@@ -75,7 +78,7 @@ class Objective:
         self, images: tf.Tensor, labels: tf.Tensor, loss_scale: Any, replicas: int
     ) -> Share:
         with tf.GradientTape() as tape:
-            probabilities = self._model(images, training=True)
+            probabilities = self._training_model(images, training=True)
             # Mixed examples come with a weight for each class, others with the class.
             mixed = labels.shape.rank == 2
             targets = labels if mixed else tf.one_hot(labels, probabilities.shape[-1])

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainer.fused_adam import FusedAdam
 from trainer.optimisation_config import (
     ADAMW_WEIGHT_DECAY,
     COSINE_WARMUP_FRACTION,
@@ -28,8 +29,8 @@ def make_optimizer(config: OptimisationConfig, steps_per_epoch: int) -> keras.op
         )
     if config.optimizer == "adamw":
         decay = ADAMW_WEIGHT_DECAY if config.weight_decay is None else config.weight_decay
-        return keras.optimizers.AdamW(learning_rate, decay)
-    return keras.optimizers.Adam(learning_rate)
+        return FusedAdam(learning_rate, weight_decay=decay)
+    return FusedAdam(learning_rate)
 
 
 class WithWarmup(keras.optimizers.schedules.LearningRateSchedule):

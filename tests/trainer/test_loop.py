@@ -18,6 +18,7 @@ from pipelines.manifest import load_manifest
 from tests.small_network import build_small
 from trainer.averaged_weights import AveragedWeights
 from trainer.feed import Feed
+from trainer.fused_adam import FusedAdam
 from trainer.loop import Loop
 from trainer.objective import Objective
 from trainer.precision import LossScale
@@ -191,8 +192,7 @@ def test_several_steps_in_a_call_are_those_of_one_after_the_other(replicas):
 
 
 def every_part(replicas):
-    optimizer = keras.optimizers.AdamW
-    return make_loop(replicas, dropout=True, optimizer=optimizer, scale=2.0**9, average_decay=0.9)
+    return make_loop(replicas, dropout=True, optimizer=FusedAdam, scale=2.0**9, average_decay=0.9)
 
 
 @pytest.mark.parametrize("replicas", [1, 2])

@@ -6,6 +6,7 @@ import keras
 import pytest
 
 from trainer.config import TrainConfig
+from trainer.fused_adam import FusedAdam
 from trainer.optimizer import make_optimizer
 
 STEPS = 10
@@ -75,9 +76,9 @@ def test_only_the_cosine_rises_unless_asked(schedule, share):
 @pytest.mark.parametrize(
     ("flags", "kind", "momentum", "weight_decay"),
     [
-        ({}, keras.optimizers.Adam, None, None),
-        ({"optimizer": "adamw"}, keras.optimizers.AdamW, None, 0.004),
-        ({"optimizer": "adamw", "weight_decay": 0.1}, keras.optimizers.AdamW, None, 0.1),
+        ({}, FusedAdam, None, None),
+        ({"optimizer": "adamw"}, FusedAdam, None, 0.004),
+        ({"optimizer": "adamw", "weight_decay": 0.1}, FusedAdam, None, 0.1),
         ({"optimizer": "sgd"}, keras.optimizers.SGD, 0.9, None),
         ({"optimizer": "sgd", "momentum": 0.0}, keras.optimizers.SGD, 0.0, None),
         ({"optimizer": "sgd", "weight_decay": 0.1}, keras.optimizers.SGD, 0.9, 0.1),

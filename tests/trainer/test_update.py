@@ -13,6 +13,7 @@ from tests.trainer.dense_loop import (
     take_steps,
     weights,
 )
+from trainer.fused_adam import FusedAdam
 
 
 @pytest.mark.parametrize("factor", [0.01, 0.999, 1.0, 1.001, 100.0])
@@ -46,6 +47,8 @@ def test_a_clipped_step_has_the_clipped_norm_of_the_whole_batch(replicas):
 
 OPTIMIZERS = {
     "adam": lambda: keras.optimizers.Adam(0.05),
+    "fused adam": lambda: FusedAdam(0.05),
+    "fused adam with decay": lambda: FusedAdam(0.05, weight_decay=0.3),
     "adamw": lambda: keras.optimizers.AdamW(0.05, weight_decay=0.3),
     "adamw with a schedule": lambda: keras.optimizers.AdamW(
         keras.optimizers.schedules.CosineDecay(0.05, 6), weight_decay=0.3
