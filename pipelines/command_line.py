@@ -87,7 +87,7 @@ def repeated(help: str, *, group: str) -> Any:
     return dataclasses.field(default=(), metadata=metadata)
 
 
-def run(main: Callable[[Config], None], config_class: type[Config]) -> None:
+def run(main: Callable[[Config], None], config_class: type[Config]) -> Config:
     """Turns `sys.argv` into a config, calls `main` with it and exits as all commands do.
 
     Exit status: 0 done; 1 failed, with one line for an `InputError` and a traceback for anything
@@ -97,6 +97,9 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> None:
         main: The command. Its module's docstring is the head of `--help`.
         config_class: Frozen dataclass whose fields are made with `option`; its `__post_init__`
             raises `InputError` for values that cannot be.
+
+    Returns:
+        The config, if all went well.
     """
     command = command_name()
     flag_values = define_flags(config_class)
@@ -125,6 +128,7 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> None:
         _choose_keras_backend()
         main(config)
         sys.stdout.flush()  # here, where a reader who has gone is no error
+        return config
     except InputError as error:
         _fail(command, _one_line(error), EXIT_FAILED)
     except PermissionError as error:

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import tensorflow_datasets as tfds
 from etils import epath
 
 from pipelines.manifest import Manifest, Shard, write_manifest
@@ -19,7 +18,6 @@ from pipelines.record_index import RecordIndex, write_index
 from pipelines.staging import to_disk
 
 _RECORDS_TOGETHER = 64
-_VERSION = "1.0.0"  # of the data set, for TFDS; the manifest's fingerprint tells sets apart
 # Each split is shuffled by a stream of its own, so that one does not depend on the others' sizes.
 _STREAMS = {"train": 0, "test": 1, "validation": 2}
 
@@ -97,52 +95,10 @@ def write_beside_shards(
     Returns:
         The manifest with the hashes of these files.
     """
+    # Only here: TFDS is large, and a training run reads sets without it.
+    from pipelines.tfds_metadata import write_tfds_metadata
+
     metadata = write_tfds_metadata(directory, manifest) | write_index(directory, indices)
     manifest = dataclasses.replace(manifest, metadata=metadata)
     write_manifest(directory, manifest)
     return manifest
-
-
-def write_tfds_metadata(directory: os.PathLike[str], manifest: Manifest) -> dict[str, str]:
-    """Writes what `tfds.builder_from_directory` needs to read the shards in `directory`.
-
-    Returns:
-        The name of each file written -> its SHA-256.
-    """
-    before = set(epath.Path(directory).iterdir())
-    template = tfds.core.ShardedFileTemplate(
-        data_dir=directory, dataset_name=manifest.name, filetype_suffix="tfrecord"
-    )
-    split_infos = [
-        tfds.core.SplitInfo(
-            name=name,
-            shard_lengths=[shard.num_examples for shard in split.shards],
-            num_bytes=sum(shard.num_bytes for shard in split.shards),
-            filename_template=template.replace(split=name),
-        )
-        for name, split in manifest.splits.items()
-    ]
-    image = (
-        tfds.features.Image(shape=manifest.image_shape, encoding_format="jpeg")
-        if manifest.encoding == "jpeg"
-        else tfds.features.Tensor(
-            shape=manifest.image_shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES
-        )
-    )
-    features = tfds.features.FeaturesDict(
-        {
-            "image": image,
-            "label": tfds.features.ClassLabel(names=list(manifest.class_names)),
-            "file_name": tfds.features.Text(),
-            "sha256": tfds.features.Text(),
-        }
-    )
-    tfds.folder_dataset.write_metadata(
-        data_dir=os.fspath(directory),
-        features=features,
-        split_infos=split_infos,
-        version=_VERSION,
-        check_data=False,
-    )
-    written = sorted(set(epath.Path(directory).iterdir()) - before)
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}

@@ -13,6 +13,7 @@ import os
 from pipelines import command_line, quiet_tensorflow, terminal
 from pipelines.command_line import option
 from pipelines.errors import InputError
+from pipelines.teardown import leave_out_teardown
 from trainer.config import OUTPUT, TrainConfig
 from trainer.memory import keep_freed_memory
 from trainer.workers.cluster import ALONE, cluster_from_environment
@@ -67,4 +68,6 @@ def main(config: MainConfig) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main, MainConfig)
+    config = command_line.run(main, MainConfig)
+    if config.strategy != "multi_worker":  # whose workers take leave of each other
+        leave_out_teardown()

@@ -48,6 +48,11 @@ class RunSetup:
         return self.config.epochs * self.inputs.steps_per_epoch
 
     @property
+    def reports_last_evaluation(self) -> bool:
+        """Whether the report is of what the last epoch's evaluation saw: weights and split."""
+        return self.inputs.eval_split == "test" and not self.config.keep_best
+
+    @property
     def world(self) -> dict[str, Any]:
         """What may differ in a run that goes on, for its checkpoints."""
         return {

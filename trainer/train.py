@@ -26,6 +26,7 @@ from trainer.judging.judged import Judged
 from trainer.loop import Loop
 from trainer.loop_setup import make_loop
 from trainer.precision import choose_policy
+from trainer.predictions import Predictions
 from trainer.resume import Start, find_start, restore
 from trainer.run_directory import run_directory
 from trainer.run_output import RunOutput, Silence
@@ -120,8 +121,8 @@ def _train(setup: RunSetup, run_dir: Path | None, outputs: list[Silence]) -> Non
         output.warn(profile_warning(config.profiled, setup.total_steps - start.state.step))
     outputs.append(output)
     with output.failing(), damage_named(inputs.data_dir):
-        _run_epochs(setup, loop, start, output, run_dir)
-        output.finish(loop, start.state, _judged(inputs, loop))
+        predictions = _run_epochs(setup, loop, start, output, run_dir)
+        output.finish(loop, start.state, _judged(inputs, loop, predictions))
 
 
 def _agreed_start(setup: RunSetup, run_dir: Path | None) -> Start:
@@ -142,8 +143,12 @@ def _agreed_start(setup: RunSetup, run_dir: Path | None) -> Start:
 
 def _run_epochs(
     setup: RunSetup, loop: Loop, start: Start, output: Silence, run_dir: Path | None
-) -> None:
-    """Runs the epochs that are left; leaves the loop with the weights that count."""
+) -> Predictions | None:
+    """Runs the epochs that are left; leaves the loop with the weights that count.
+
+    Returns:
+        What these answer on the test split, if that was evaluated.
+    """
     config, inputs, state = setup.config, setup.inputs, start.state
     saver = Saver(config.checkpoint_every, output, state, start.best)
     with StopSignals() as signals:
@@ -160,7 +165,7 @@ def _run_epochs(
             output=output,
         )
         try:
-            training.run()
+            predictions = training.run()
         except Stopped as stopped:
             place = "" if run_dir is None else f" and --run_dir={shlex.quote(str(run_dir))}"
             raise StoppedBySignal(
@@ -175,6 +180,7 @@ def _run_epochs(
     if config.keep_best:
         output.say(f"best      epoch {state.best_epoch}, whose weights are kept and reported")
     loop.settle(saver.best if config.keep_best else ())
+    return predictions if setup.reports_last_evaluation else None
 
 
 def train_steps(config: TrainConfig, inputs: Inputs, loop: Loop, state: RunState) -> Steps:
@@ -198,9 +204,9 @@ def eval_feed(inputs: Inputs, loop: Loop, split: str) -> Feed:
     return Feed(loop.strategy, batches)
 
 
-def _judged(inputs: Inputs, loop: Loop) -> Judged:
+def _judged(inputs: Inputs, loop: Loop, predictions: Predictions | None) -> Judged:
     return Judged(
-        loop.predict(eval_feed(inputs, loop, "test")),
+        predictions or loop.predict(eval_feed(inputs, loop, "test")),
         StoredExamples(inputs, "test"),
         inputs.manifest.class_names,
         data_name(inputs.manifest),

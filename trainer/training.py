@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Iterable
+from typing import NoReturn
 
 import keras
 
@@ -13,7 +14,7 @@ from trainer.feed import Steps
 from trainer.history import EpochRecord, TrainMetrics
 from trainer.loop import Loop
 from trainer.not_finite import check_numbers
-from trainer.predictions import Interrupted
+from trainer.predictions import Interrupted, Predictions
 from trainer.progress import Progress
 from trainer.run_output import Silence
 from trainer.saver import Saver
@@ -81,17 +82,20 @@ class Training:
         self._time_left = TimeLeft(state.step, config.epochs * steps_per_epoch, steps_per_epoch)
         self._counted_until = time.perf_counter()
 
-    def run(self) -> None:
+    def run(self) -> Predictions | None:
         """Goes on to the end of the run.
+
+        Returns:
+            The last evaluation; None where nothing was left to do.
 
         Raises:
             Stopped: after a signal.
             NotFiniteError: when loss or weights are no finite numbers any more.
         """
-        state = self._state
+        state, predictions = self._state, None
         while not state.is_over(self._config.epochs, self._config.early_stopping):
             self._train_epoch()
-            self._evaluate_epoch()
+            predictions = self._evaluate_epoch()
             if self._saver.is_due_after_epoch():
                 self._save()
         if not self._saver.has_saved(state):
@@ -99,6 +103,7 @@ class Training:
         self._saver.wait()
         if self._is_alone and self._signals.wanted():  # as in the last save
             raise Stopped(self._signals.received or signal.SIGTERM)
+        return predictions
 
     def _train_epoch(self) -> None:
         state, batch_size = self._state, self._config.batch_size
@@ -160,7 +165,7 @@ class Training:
         # The votes of the call before this one, which are there without waiting for the device.
         return bool(before.votes.numpy() > 0)
 
-    def _evaluate_epoch(self) -> None:
+    def _evaluate_epoch(self) -> Predictions:
         state = self._state
         try:
             predictions = self._loop.predict(self._evaluation, self._signals.wanted)
@@ -178,6 +183,7 @@ class Training:
         self._progress = self._loop.begin(state.step)
         self._output.epoch(record, predictions, self._time_left.text("left"))
         self._leave_out(self._counted_until)
+        return predictions
 
     def _train_metrics(self) -> TrainMetrics:
         state = self._state
@@ -219,7 +225,7 @@ class Training:
         self._check_numbers()
         self._saver.save(self._state, self._loop)
 
-    def _stop(self) -> None:
+    def _stop(self) -> NoReturn:
         self._save()
         self._saver.wait()
         raise Stopped(self._signals.received or signal.SIGTERM)

@@ -94,6 +94,22 @@ def test_report_is_that_of_the_saved_model(run_dir, data_dir):
     assert all(name in text for name in manifest.class_names)
 
 
+@pytest.mark.parametrize(
+    ("validation_fraction", "flags", "evaluations"),
+    [(0.0, {}, 2), (0.25, {}, 3), (0.25, {"keep_best": True}, 3)],
+)
+@pytest.mark.usefixtures("small_network")
+def test_the_test_split_is_asked_again_only_where_the_answers_are_not_there(
+    make_finished_set, tmp_path, monkeypatch, validation_fraction, flags, evaluations
+):
+    asked, predict = [], Loop.predict
+    monkeypatch.setattr(Loop, "predict", lambda *args: asked.append(1) or predict(*args))
+    data_dir = make_finished_set(validation_fraction=validation_fraction)
+    run_dir = str(tmp_path / "run")
+    train(TrainConfig(data_dir=str(data_dir), run_dir=run_dir, **SMALL, **flags))
+    assert len(asked) == evaluations
+
+
 def test_the_card_shows_the_pictures_that_are_there(run_dir):
     card = (run_dir / "README.md").read_text()
     shown = set(re.findall(r"!\[[^]]+\]\((.*?)\)", card))

@@ -58,7 +58,8 @@ def measure(setup: RunSetup, loop: Loop, state: RunState) -> ExpectedTime:
     first_step, step = _time_steps(setup, loop, state)
     first_batch, eval_batch = _time_evaluation(setup, loop)
     inputs, epochs = setup.inputs, setup.config.epochs - len(state.records)
-    splits = [inputs.eval_split] * epochs + ["test"]
+    splits = [inputs.eval_split] * epochs
+    splits += [] if setup.reports_last_evaluation and epochs else ["test"]
     sizes = [inputs.manifest.splits[split].num_examples for split in splits]
     return ExpectedTime(
         start=first_step + first_batch,

@@ -42,7 +42,7 @@ def test_it_says_what_is_to_come_and_leaves_nothing(shapes, tmp_path, capsys):
     assert contents(tmp_path) == before
     text = capsys.readouterr().out
     for part in (
-        "* --batch_size=4  (default: 32)\n",
+        "* --batch_size=4  (default: 16)\n",
         "Total params: ",
         f"cache     disk: to be made in {shapes}.cache: 0 MB\n",
         "batch     4 images, 2 on each of 2 replicas\n",
@@ -51,8 +51,8 @@ def test_it_says_what_is_to_come_and_leaves_nothing(shapes, tmp_path, capsys):
         "nothing was written",
     ):
         assert part in text
-    # Two evaluations of 6 test images in batches of 4, and the report's.
-    assert re.search(r"about \d+:\d\d, an estimate: .* 8 steps of \d+ ms, 6 batches to", text)
+    # Two evaluations of 6 test images in batches of 4; the second is the report's.
+    assert re.search(r"about \d+:\d\d, an estimate: .* 8 steps of \d+ ms, 4 batches to", text)
     summary = text.partition("Model:")[2].partition("Total params")[0]
     assert max(map(len, summary.splitlines())) == 80 and "\x1b" not in summary
 
@@ -74,7 +74,7 @@ def test_it_says_where_a_run_would_go_on_and_leaves_that_as_it_is(data_dir, tmp_
     text = capsys.readouterr().out
     assert f"resumed   after step 4 of 8, from {run_dir}\n" in text
     assert "steps     4 an epoch, 8 in all, of which 4 are left\n" in text
-    assert " 4 steps of " in text and " 4 batches to evaluate" in text
+    assert " 4 steps of " in text and " 2 batches to evaluate" in text
     assert contents(run_dir) == before
 
 
