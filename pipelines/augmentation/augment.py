@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from pipelines.augmentation.blur import blur
 from pipelines.augmentation.colour import jitter_colour
+from pipelines.augmentation.draws import Draw
 from pipelines.augmentation.erasing import erase
 from pipelines.augmentation.mixing import mix
 from pipelines.augmentation.ranges import Augmentation
@@ -19,7 +21,7 @@ def augment(
     augmentation: Augmentation,
     num_classes: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Warps, scales to [0, 1], jitters colours, erases and mixes; what is off costs nothing.
+    """Warps, scales to [0, 1], jitters colours, blurs, erases, mixes; what is off costs nothing.
 
     A pure function of its arguments, in plain operations that XLA can compile. Each example
     depends on its own row of the draws alone, and in mixing on its neighbour's, so the size of
@@ -80,6 +82,8 @@ def _stages(augmentation: Augmentation, num_classes: int) -> list[Callable]:
     changes: list[Callable] = [functools.partial(_warp_and_scale, augmentation=augmentation)]
     if augmentation.jitters_colour:
         changes.append(functools.partial(jitter_colour, augmentation=augmentation))
+    if augmentation.blur > 0:
+        changes.append(functools.partial(blur, greatest=augmentation.blur))
     if augmentation.erasing > 0:
         changes.append(functools.partial(erase, probability=augmentation.erasing))
     stages: list[Callable] = [functools.partial(_change_images, change) for change in changes]
@@ -91,7 +95,9 @@ def _stages(augmentation: Augmentation, num_classes: int) -> list[Callable]:
 def _warp_and_scale(images: tf.Tensor, draws: tf.Tensor, augmentation: Augmentation) -> tf.Tensor:
     if augmentation.warps:
         height, width = images.shape[1:3]
-        images = warp(images, warp_parameters(draws, augmentation, height, width))
+        share = augmentation.black_fill
+        black = draws[:, Draw.FILL] < share if share else None
+        images = warp(images, warp_parameters(draws, augmentation, height, width), black)
     return tf.cast(images, tf.float32) * (1.0 / 255.0)
 
 

@@ -1,4 +1,4 @@
-"""Random brightness, contrast, saturation and hue."""
+"""Random brightness, contrast, saturation and hue, and grey images."""
 
 import tensorflow as tf
 
@@ -11,7 +11,7 @@ _LUMA = (0.299, 0.587, 0.114)
 
 
 def jitter_colour(images: tf.Tensor, draws: tf.Tensor, augmentation: Augmentation) -> tf.Tensor:
-    """Changes brightness, contrast, saturation and hue, in this order.
+    """Changes brightness, contrast, saturation and hue, in this order; then some are made grey.
 
     What each does is what torchvision's `ColorJitter` and Pillow's `ImageEnhance` do: factors are
     uniform in [1 - range, 1 + range], the hue's shift in [-range, range] of the circle. Unlike
@@ -36,6 +36,9 @@ def jitter_colour(images: tf.Tensor, draws: tf.Tensor, augmentation: Augmentatio
     for adjust, column, reach, middle in stages:
         if reach > 0:
             images = adjust(images, tf.cast(middle + centred[:, column] * reach, tf.float32))
+    if augmentation.greyscale > 0:
+        grey = draws[:, Draw.GREY] < augmentation.greyscale
+        images = tf.where(_for_images(grey), _grey(images), images)
     return images
 
 

@@ -37,6 +37,9 @@ class Draw(enum.IntEnum):
     MIX_KIND = 23
     MIX_X = 24
     MIX_Y = 25
+    FILL = 26
+    GREY = 27
+    BLUR = 28
 
 
 # A multiple of the four numbers that one step of the counter gives. The columns after the last
@@ -50,7 +53,10 @@ _NEUTRAL = {
     Draw.ASPECT: 0.5,
     **dict.fromkeys(range(Draw.CROP_LEFT, Draw.CROP_BOTTOM + 1), 0.0),
     **dict.fromkeys(range(Draw.BRIGHTNESS, Draw.HUE + 1), 0.5),
-    Draw.ERASED: 1.0,  # below no probability
+    Draw.FILL: 1.0,  # below no probability, and so on
+    Draw.GREY: 1.0,
+    Draw.BLUR: 0.0,
+    Draw.ERASED: 1.0,
     # Together a weight of 1 for the image itself, whatever alpha is.
     Draw.MIX_RADIUS: 0.0,
     Draw.MIX_ANGLE: 0.0,

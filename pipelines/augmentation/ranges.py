@@ -14,7 +14,7 @@ _WARP_RANGES = (
     "aspect_jitter",
     "border_crop",
 )
-_COLOUR_RANGES = ("brightness", "contrast", "saturation", "hue")
+_COLOUR_RANGES = ("brightness", "contrast", "saturation", "hue", "greyscale")
 
 # Least value, greatest value, whether the greatest itself is allowed.
 _LIMITS = {
@@ -25,10 +25,13 @@ _LIMITS = {
     "zoom": (0.0, 1.0, False),
     "aspect_jitter": (0.0, 10.0, True),
     "border_crop": (0.0, 0.5, False),
+    "black_fill": (0.0, 1.0, True),
     "brightness": (0.0, 1.0, True),
     "contrast": (0.0, 1.0, True),
     "saturation": (0.0, 1.0, True),
     "hue": (0.0, 0.5, True),
+    "greyscale": (0.0, 1.0, True),
+    "blur": (0.0, 10.0, True),
     "erasing": (0.0, 1.0, True),
     "mixup": (0.0, math.inf, False),
     "cutmix": (0.0, math.inf, False),
@@ -50,10 +53,15 @@ class Augmentation:
             from [1 / (1 + aspect_jitter), 1 + aspect_jitter].
         border_crop: In [0, 0.5); each side loses its own share, drawn from [0, border_crop], of
             the width or height.
+        black_fill: Probability in [0, 1] that what a warp brings in from outside an image is
+            black, as in a letterbox, instead of the nearest pixel.
         brightness: In [0, 1]; the factor is drawn from [1 - brightness, 1 + brightness].
         contrast: Likewise.
         saturation: Likewise.
         hue: In [0, 0.5], share of the colour circle, drawn from [-hue, hue].
+        greyscale: Probability in [0, 1] that an image loses its colours.
+        blur: In [0, 10] pixels; every second image, on average, is blurred by a Gaussian of a
+            standard deviation drawn from (0, blur].
         erasing: Probability in [0, 1] that a rectangle of the image is erased.
         mixup: Alpha of the Beta distribution of MixUp's weights; 0 is off.
         cutmix: Alpha of the Beta distribution of CutMix's areas; 0 is off. With both on, a fair
@@ -71,10 +79,13 @@ class Augmentation:
     horizontal_flip: bool = True
     aspect_jitter: float = 0.0
     border_crop: float = 0.0
+    black_fill: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
     hue: float = 0.0
+    greyscale: float = 0.0
+    blur: float = 0.0
     erasing: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
@@ -98,7 +109,7 @@ class Augmentation:
 
     @property
     def jitters_colour(self) -> bool:
-        """Whether brightness, contrast, saturation or hue may change."""
+        """Whether brightness, contrast, saturation or hue may change, or all colours go."""
         return any(getattr(self, name) > 0 for name in _COLOUR_RANGES)
 
     @property

@@ -86,7 +86,9 @@ def warp_parameters(
     )
 
 
-def warp(images: tf.Tensor, parameters: WarpParameters) -> tf.Tensor:
+def warp(
+    images: tf.Tensor, parameters: WarpParameters, black: tf.Tensor | None = None
+) -> tf.Tensor:
     """Crops, rotates, shifts, shears, zooms and mirrors every image in a single interpolation.
 
     The map from an output pixel to the input, in (x, y), is
@@ -106,19 +108,26 @@ def warp(images: tf.Tensor, parameters: WarpParameters) -> tf.Tensor:
         x -> (1 - left - right) (x + 1/2) + left W - 1/2      and likewise y
 
     with pixel centres at whole numbers, as `tf.image.resize` has them. Bilinear; outside the
-    cropped image the nearest pixel of it, as `fill_mode="nearest"`: what was cropped away does
-    not come back.
+    cropped image the nearest pixel of it, as `fill_mode="nearest"`, or black: what was cropped
+    away does not come back.
 
     Args:
         images: (batch, height, width, channels), any numeric dtype; values keep their range.
         parameters: One value for each image.
+        black: Boolean of shape (batch,), for which images the outside is black; for none unless
+            given.
 
     Returns:
         float32 of the same shape.
     """
     height, width = images.shape[1], images.shape[2]
     axis_x, axis_y = _axes(parameters, height, width)
-    return _bilinear(images, _positions(axis_x, height, width), _positions(axis_y, height, width))
+    x, y = _positions(axis_x, height, width), _positions(axis_y, height, width)
+    warped = _bilinear(images, _within(x, axis_x), _within(y, axis_y))
+    if black is None:
+        return warped
+    outside = _is_outside(x, axis_x) | _is_outside(y, axis_y)
+    return tf.where((outside & black[:, None, None])[..., None], 0.0, warped)
 
 
 def _axes(parameters: WarpParameters, height: int, width: int) -> tuple[_Axis, _Axis]:
@@ -158,7 +167,7 @@ def _cropped(
 
 
 def _positions(axis: _Axis, height: int, width: int) -> tf.Tensor:
-    """float32 (batch, height, width), in pixels of the input, within the image."""
+    """float32 (batch, height, width), in pixels of the input."""
     x = tf.range(width, dtype=tf.float64)[None, None, :]
     y = tf.range(height, dtype=tf.float64)[None, :, None]
     # One addition of float32 is all that is left for each pixel. It has one result, where a
@@ -166,8 +175,19 @@ def _positions(axis: _Axis, height: int, width: int) -> tf.Tensor:
     # position: of which one would then choose the neighbours, the other one their shares.
     by_column = tf.cast(axis.by_x * x, tf.float32)
     by_row = tf.cast(axis.by_y * y + axis.move, tf.float32)
+    return by_column + by_row
+
+
+def _within(positions: tf.Tensor, axis: _Axis) -> tf.Tensor:
+    """The nearest positions that are in the cropped image."""
     least, greatest = tf.cast(axis.least, tf.float32), tf.cast(axis.greatest, tf.float32)
-    return tf.clip_by_value(by_column + by_row, least, greatest)
+    return tf.clip_by_value(positions, least, greatest)
+
+
+def _is_outside(positions: tf.Tensor, axis: _Axis) -> tf.Tensor:
+    """Which lie beyond the outer edge of the first or last pixel, half a pixel from its centre."""
+    least, greatest = tf.cast(axis.least, tf.float32), tf.cast(axis.greatest, tf.float32)
+    return (positions < least - 0.5) | (positions > greatest + 0.5)
 
 
 def _bilinear(images: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines.augmentation.augment import augment, compiled_augment
+from pipelines.augmentation.blur import blur
 from pipelines.augmentation.colour import jitter_colour
 from pipelines.augmentation.draws import Draw, draws_at, epoch_key, neutral
 from pipelines.augmentation.erasing import erase
@@ -24,10 +25,13 @@ NOTHING = Augmentation(
 EVERYTHING = Augmentation(
     aspect_jitter=0.3,
     border_crop=0.1,
+    black_fill=0.5,
     brightness=0.4,
     contrast=0.4,
     saturation=0.4,
     hue=0.1,
+    greyscale=0.2,
+    blur=1.5,
     erasing=0.5,
     mixup=0.4,
     cutmix=1.0,
@@ -103,8 +107,10 @@ def test_results_are_the_same_inside_tf_data(run, tolerance):
 
 def test_the_stages_in_order():
     images, labels, draws = random_batch(32)
-    expected = warp(images, warp_parameters(draws, EVERYTHING, 32, 32)) / 255.0
-    expected = erase(jitter_colour(expected, draws, EVERYTHING), draws, 0.5)
+    black = draws[:, Draw.FILL] < 0.5
+    expected = warp(images, warp_parameters(draws, EVERYTHING, 32, 32), black) / 255.0
+    expected = jitter_colour(expected, draws, EVERYTHING)
+    expected = erase(blur(expected, draws, 1.5), draws, 0.5)
     expected, expected_labels = mix(expected, labels, draws, EVERYTHING, CLASSES)
     result, result_labels = augment(images, labels, draws, EVERYTHING, CLASSES)
     np.testing.assert_allclose(result, expected, atol=1e-5)

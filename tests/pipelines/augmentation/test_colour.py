@@ -103,3 +103,13 @@ def test_each_range_moves_its_own_draw_only(name):
     np.testing.assert_allclose(jitter_colour(images, others, augmentation), images, atol=1e-6)
     draws[:, column] = 0.1
     assert np.abs(jitter_colour(images, draws, augmentation) - images).max() > 0.1
+
+
+def test_images_are_made_grey_with_their_probability():
+    images = tf.constant(pictures())
+    draws = np.full((4, DRAWS_PER_EXAMPLE), 0.5, np.float32)
+    draws[:, Draw.GREY] = [0.0, 0.29, 0.3, 0.9]
+    changed = jitter_colour(images, tf.constant(draws), Augmentation(greyscale=0.3)).numpy()
+    expected = adjust_saturation(images, tf.zeros(4)).numpy()
+    np.testing.assert_allclose(changed[:2], expected[:2], atol=1e-6)
+    np.testing.assert_array_equal(changed[2:], images[2:])

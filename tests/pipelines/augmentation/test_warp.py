@@ -83,13 +83,13 @@ def test_warp_equals_the_legacy_generator(kind):
 
 
 def cropped(position, size, before, after):
+    """Where a position of the cropped image is in the whole one, and the first and last of it."""
     position = (position + 0.5) * (1 - before - after) + before * size - 0.5
-    return np.clip(position, before * size, size - 1 - after * size)
+    return position, before * size, size - 1 - after * size
 
 
-def scipy_warp(image, value):
-    """Matrix by matrix as the docstring of `warp` has them."""
-    height, width = image.shape[:2]
+def source(height, width, value):
+    """`cropped` along x and y for each pixel, matrix by matrix as the docstring of `warp` says."""
     r, h = value["rotation"], value["shear"]
     centre = np.array([[1, 0, (width - 1) / 2], [0, 1, (height - 1) / 2], [0, 0, 1]])
     rotation = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
@@ -101,8 +101,14 @@ def scipy_warp(image, value):
     matrix = centre @ rotation @ shift @ shear @ zoom @ aspect @ np.linalg.inv(centre) @ mirror
     grid = np.mgrid[:height, :width]
     x, y, _ = np.tensordot(matrix, np.stack([grid[1], grid[0], np.ones((height, width))]), 1)
-    x = cropped(x, width, value["crop_left"], value["crop_right"])
-    y = cropped(y, height, value["crop_top"], value["crop_bottom"])
+    return (
+        cropped(x, width, value["crop_left"], value["crop_right"]),
+        cropped(y, height, value["crop_top"], value["crop_bottom"]),
+    )
+
+
+def scipy_warp(image, value):
+    x, y = (np.clip(*axis) for axis in source(*image.shape[:2], value))
     return np.stack(
         [
             ndimage.map_coordinates(plane, [y, x], order=1, mode="nearest")
@@ -112,6 +118,14 @@ def scipy_warp(image, value):
     )
 
 
+def is_outside(height, width, value):
+    x, y = (
+        (position < least - 0.5) | (position > greatest + 0.5)
+        for position, least, greatest in source(height, width, value)
+    )
+    return x | y
+
+
 def test_warp_with_aspect_and_crop_equals_scipy_on_images_that_are_not_square():
     count, height, width = 100, 60, 90
     images = noise(count, height, width, 3).astype(np.float32)
@@ -119,6 +133,21 @@ def test_warp_with_aspect_and_crop_equals_scipy_on_images_that_are_not_square():
     warped = warp(tf.constant(images), parameters).numpy()
     expected = np.stack([scipy_warp(images[i], at_index(parameters, i)) for i in range(count)])
     np.testing.assert_allclose(warped, expected, atol=0.01, rtol=0)
+
+
+def test_outside_is_black_where_asked():
+    """As SciPy's constant 0, beyond half a pixel of the edge; inside nothing changes."""
+    count, height, width = 60, 60, 90
+    images = noise(count, height, width, 3).astype(np.float32) + 1
+    parameters = random_parameters(count, 3, height, width, aspect_jitter=0.8, border_crop=0.3)
+    black = np.arange(count) % 2 == 0
+    nearest = warp(tf.constant(images), parameters).numpy()
+    warped = warp(tf.constant(images), parameters, tf.constant(black)).numpy()
+    np.testing.assert_array_equal(warped[~black], nearest[~black])
+    for i in np.flatnonzero(black):
+        outside = is_outside(height, width, at_index(parameters, i))
+        np.testing.assert_array_equal(warped[i], np.where(outside[..., None], 0, nearest[i]))
+        assert 0 < outside.mean() < 1
 
 
 def test_crop_is_the_stretched_part_of_the_image():
