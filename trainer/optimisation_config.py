@@ -22,7 +22,7 @@ class OptimisationConfig(ModelConfig):
         InputError: when made with a value that cannot be, or with values that contradict.
     """
 
-    epochs: int = option(14, "Passes over the training split.", group=OPTIMISATION)
+    epochs: int = option(30, "Passes over the training split.", group=OPTIMISATION)
     optimizer: str = option(
         "adam",
         "adam; adamw, with --weight_decay; sgd, with --momentum.",

@@ -22,6 +22,8 @@ def differences(old: dict[str, Any], new: TrainConfig) -> list[str]:
         old: The flags of the run so far, as `TrainConfig.as_json` gives them.
         new: Those with which it is to go on.
     """
+    if old.get("augmentation") == "tutorial":  # as it was called once
+        old = old | {"augmentation": "random"}
     values = new.as_json()
     return [
         f"--{name}={_shown(old[name])} is now {_shown(values[name])}"

@@ -11,6 +11,8 @@ from pipelines.augmentation.ranges import Augmentation
 from pipelines.command_line import define_flags, parse_config
 from pipelines.errors import InputError
 from trainer.config import CONFIG_NAME, TrainConfig
+from trainer.input_config import InputConfig
+from trainer.model_config import ModelConfig
 
 
 @pytest.mark.parametrize(
@@ -98,6 +100,24 @@ def test_cannot_be_changed():
         TrainConfig().epochs = 3
 
 
+TUTORIAL_RANGES = {"rotation": 20.0, "width_shift": 0.2, "height_shift": 0.2, "zoom": 0.15}
+
+
+def recipes():
+    return sorted((Path(__file__).parents[2] / "recipes").glob("*.flags"))
+
+
+@pytest.mark.parametrize("path", recipes(), ids=lambda path: path.stem)
+def test_a_recipe_trains_the_network_as_published(path):
+    """Dropout is of training alone: the network that is saved and asked has none."""
+    config = parse_config(TrainConfig, define_flags(TrainConfig), ["main", f"--flagfile={path}"])
+    inputs = {field.name for field in dataclasses.fields(InputConfig)} - {"image_size"}
+    in_training = {"dropout", "dense_dropout", "batch_norm_momentum", "l1", "l2"}
+    for name, value in dataclasses.asdict(ModelConfig()).items():
+        if name not in inputs | in_training:
+            assert getattr(config, name) == value, name
+
+
 def test_the_tutorials_recipe_is_the_tutorials():
     recipe = Path(__file__).parents[2] / "recipes" / "tutorial.flags"
     arguments = ["main", f"--flagfile={recipe}"]
@@ -110,10 +130,11 @@ def test_the_tutorials_recipe_is_the_tutorials():
         l2=0.0005,
         batch_norm_momentum=0.99,
         label_smoothing=0.0,
-        augmentation="tutorial",
+        **TUTORIAL_RANGES,
         unwarped_fraction=0.0,
     )
     assert config == expected
+    assert config.ranges == Augmentation()
 
 
 @pytest.mark.parametrize(("epochs", "unwarped"), [(1, 0), (2, 0), (5, 1), (14, 3), (50, 10)])
@@ -170,7 +191,9 @@ def test_values_that_cannot_be_are_refused(values, message):
     assert message in str(caught.value)
 
 
-def test_the_ranges_are_the_tutorials_unless_given():
-    assert TrainConfig().ranges == Augmentation()
-    assert TrainConfig(zoom=0.3, cutmix=1.0).ranges == Augmentation(zoom=0.3, cutmix=1.0)
+def test_the_ranges_are_those_of_the_flags():
+    tutorial = TrainConfig(**TUTORIAL_RANGES)
+    assert tutorial.ranges == Augmentation()
+    changed = dataclasses.replace(tutorial, zoom=0.3, cutmix=1.0)
+    assert changed.ranges == Augmentation(zoom=0.3, cutmix=1.0)
     assert TrainConfig(augmentation="none").ranges is None

@@ -19,7 +19,8 @@ FREE = {
 BINDING = {
     "image_size", "batch_size", "seed", "decode_ratio", "augmentation", "rotation", "width_shift",
     "height_shift", "shear", "zoom", "horizontal_flip", "aspect_jitter", "border_crop",
-    "brightness", "contrast", "saturation", "hue", "erasing", "mixup", "cutmix",
+    "black_fill", "brightness", "contrast", "saturation", "hue", "greyscale", "blur", "erasing",
+    "mixup", "cutmix",
     "unwarped_fraction", "shuffle_buffer", "oversample", "l2", "batch_norm_momentum",
     "sync_batch_norm", "optimizer", "learning_rate", "momentum", "weight_decay", "schedule",
     "warmup_fraction", "decay", "clip_norm", "accumulation_steps", "average_decay",
@@ -63,6 +64,11 @@ def test_a_flag_that_a_run_did_not_have_yet_is_no_difference():
     old = TrainConfig().as_json()
     del old["clip_norm"]
     assert differences(old, TrainConfig(clip_norm=1.0)) == []
+
+
+def test_the_augmentation_has_had_another_name():
+    old = TrainConfig().as_json() | {"augmentation": "tutorial"}
+    assert differences(old, TrainConfig()) == []
 
 
 CONSTANT = {"schedule": "constant", "augmentation": "none"}

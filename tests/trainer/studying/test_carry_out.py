@@ -24,6 +24,8 @@ if "--l2=1.0" in sys.argv:
 shutil.copytree({finished!r}, run_dir, dirs_exist_ok=True)
 """
 
+EPOCHS = TrainConfig().epochs
+
 
 @pytest.fixture
 def study(tmp_path):
@@ -32,8 +34,8 @@ def study(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(finished=str(finished)))
     plan = make_plan(BASE, [Factor("l2", (0.0, 1.0, 2.0))], 2, False, str(tmp_path / "study"))
-    make_run(tmp_path / "study" / "default,seed=1", epochs=14, seed=1)
-    make_run(tmp_path / "study" / "l2=2,seed=0", finished=False, epochs=14, l2=2.0)
+    make_run(tmp_path / "study" / "default,seed=1", epochs=EPOCHS, seed=1)
+    make_run(tmp_path / "study" / "l2=2,seed=0", finished=False, epochs=EPOCHS, l2=2.0)
     states = find_states(plan, "a" * 64)
 
     def study(keep_going):

@@ -13,6 +13,7 @@ from trainer.studying.states import find_states
 
 BASE = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
 DATA = "a" * 64
+EPOCHS = TrainConfig().epochs
 
 
 @pytest.fixture
@@ -22,8 +23,14 @@ def plan(tmp_path):
 
 
 def test_finished_begun_and_new(plan, tmp_path):
-    make_run(tmp_path / "default,seed=0", epochs=14)
-    make_run(tmp_path / "l2=1,seed=0", finished=False, l2=1, epochs=14, keep_checkpoints=7)
+    make_run(tmp_path / "default,seed=0", epochs=EPOCHS)
+    make_run(
+        tmp_path / "l2=1,seed=0",
+        finished=False,
+        l2=1,
+        epochs=EPOCHS,
+        keep_checkpoints=7,
+    )
     states = find_states(plan, DATA)
     assert [states.word(run) for run in plan.runs] == ["finished", "goes on", "new"]
 
@@ -35,7 +42,13 @@ def test_an_empty_directory_is_new(plan, tmp_path):
 
 @pytest.mark.parametrize("finished", [True, False])
 def test_runs_of_other_data_are_refused(plan, tmp_path, finished):
-    make_run(tmp_path / "l2=1,seed=0", l2=1, epochs=14, data="b" * 64, finished=finished)
+    make_run(
+        tmp_path / "l2=1,seed=0",
+        l2=1,
+        epochs=EPOCHS,
+        data="b" * 64,
+        finished=finished,
+    )
     with pytest.raises(InputError) as caught:
         find_states(plan, DATA)
     assert "but the run l2=1,seed=0 in" in str(caught.value)
@@ -43,7 +56,7 @@ def test_runs_of_other_data_are_refused(plan, tmp_path, finished):
 
 
 def test_a_run_of_other_flags_is_refused(plan, tmp_path):
-    make_run(tmp_path / "l2=1,seed=0", l2=1, epochs=14, init="orthogonal")
+    make_run(tmp_path / "l2=1,seed=0", l2=1, epochs=EPOCHS, init="orthogonal")
     with pytest.raises(InputError) as caught:
         find_states(plan, DATA)
     assert "in which l2=1,seed=0 is a run of other flags (init=orthogonal,l2=1," in str(

@@ -13,7 +13,7 @@ WORLD = {"workers": 1, "replicas": 2, "precision": "mixed_float16", "data": "pet
 def test_flags_that_are_not_the_defaults_come_first():
     text = configuration_text(TrainConfig(epochs=3, run_dir="a|b<i>"), WORLD)
     changed, others = text.split("### As by default")
-    assert "| `--epochs` | 3 | 14 |" in changed
+    assert "| `--epochs` | 3 | 30 |" in changed
     assert "| `--run_dir` | a\\|b&lt;i> | - |" in changed
     assert "| replicas | 2 |" in changed
     for field in dataclasses.fields(TrainConfig):

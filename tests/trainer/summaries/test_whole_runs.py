@@ -141,7 +141,7 @@ def test_a_run_that_is_left_off_and_goes_on(data_dir, tmp_path, monkeypatch, cap
     start, end = rows_of_hparams(tmp_path / "run")
     assert end.status == api_pb2.STATUS_SUCCESS
     assert start.hparams["epochs"].number_value == 3
-    assert "| `--epochs` | 3 | 14 |" in text(events_of(tmp_path / "run"), "run/configuration")
+    assert "| `--epochs` | 3 | 30 |" in text(events_of(tmp_path / "run"), "run/configuration")
     assert steps(events_of(tmp_path / "run" / "train"), "training/batch") == [0]
     assert steps(events_of(tmp_path / "run" / "test"), "evaluation/misclassified") == [4, 8, 12]
 
