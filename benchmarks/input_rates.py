@@ -126,39 +126,15 @@ def generator_from_files_threads(images: Path, data_dir: Path) -> Counts:
 
 def keras_layers_in_memory(images: Path, data_dir: Path) -> Counts:
     # Whole batches are shuffled, since the cache holds them: next to no work.
-    return _with_keras_layers(_keras_batches(images).cache().shuffle(1000))
+    return _with_keras_layers(keras_batches(images).cache().shuffle(1000))
 
 
 def keras_layers_from_files(images: Path, data_dir: Path) -> Counts:
-    return _with_keras_layers(_keras_batches(images))
+    return _with_keras_layers(keras_batches(images))
 
 
 def pytorch_from_files(images: Path, data_dir: Path) -> Counts:
-    import torch
-    from torchvision.datasets import ImageFolder
-    from torchvision.io import ImageReadMode, decode_image
-    from torchvision.transforms import InterpolationMode, v2
-
-    transform = v2.Compose([
-        v2.Resize((IMAGE_SIZE, IMAGE_SIZE)),
-        v2.RandomAffine(
-            degrees=20,
-            translate=(0.2, 0.2),
-            scale=(0.85, 1.15),
-            shear=0.15,
-            interpolation=InterpolationMode.BILINEAR,
-        ),
-        v2.RandomHorizontalFlip(),
-        v2.ToDtype(torch.float32, scale=True),
-    ])  # fmt: skip
-    loader = torch.utils.data.DataLoader(
-        # Straight to a uint8 tensor, which torchvision advises: faster than by way of Pillow.
-        ImageFolder(images, transform, loader=partial(decode_image, mode=ImageReadMode.RGB)),
-        batch_size=BATCH_SIZE,
-        shuffle=True,
-        num_workers=CORES,
-        persistent_workers=True,
-    )
+    loader = pytorch_loader(images, augmented=True, shuffle=True)
     for _ in range(ENDLESS):
         yield from _lengths(iter(loader))
 
@@ -216,7 +192,7 @@ def _generated_in_memory(images: Path) -> Any:
     import numpy as np
     import tensorflow as tf
 
-    decoded = [(batch.numpy() / 255, labels.numpy()) for batch, labels in _keras_batches(images)]
+    decoded = [(batch.numpy() / 255, labels.numpy()) for batch, labels in keras_batches(images)]
     arrays, labels = map(np.concatenate, zip(*decoded, strict=True))
     generator = tf.keras.preprocessing.image.ImageDataGenerator(**GENERATOR)
     return generator.flow(arrays, labels, batch_size=BATCH_SIZE)
@@ -244,16 +220,25 @@ def _by_threads(batches: Iterator[Any]) -> Iterator[Any]:
         ahead.append(pool.apply_async(next, (batches,)))
 
 
-def _keras_batches(images: Path) -> Any:
+def keras_batches(images: Path, **options: Any) -> Any:
+    """Keras' data set of a folder of class folders: float32 batches with pixels in [0, 255]."""
     import keras
 
     return keras.utils.image_dataset_from_directory(
-        images, image_size=(IMAGE_SIZE, IMAGE_SIZE), batch_size=BATCH_SIZE, verbose=False
+        images, image_size=(IMAGE_SIZE, IMAGE_SIZE), batch_size=BATCH_SIZE, verbose=False, **options
     )
 
 
 def _with_keras_layers(batches: Any) -> Counts:
     import tensorflow as tf
+
+    autotune = tf.data.AUTOTUNE
+    augmented = batches.repeat().map(keras_augmentation(), num_parallel_calls=autotune)
+    return _lengths(iter(augmented.prefetch(autotune)))
+
+
+def keras_augmentation() -> Callable[[Any, Any], tuple]:
+    """From images and labels to augmented images and labels, with Keras' random layers."""
     from keras import layers
 
     augmentation = [
@@ -269,9 +254,44 @@ def _with_keras_layers(batches: Any) -> Counts:
             images = layer(images, training=True)
         return images, labels
 
-    autotune = tf.data.AUTOTUNE
-    endless = batches.repeat().map(augment, num_parallel_calls=autotune).prefetch(autotune)
-    return _lengths(iter(endless))
+    return augment
+
+
+def pytorch_loader(images: Path, augmented: bool, **options: Any) -> Any:
+    """A DataLoader of float32 batches, a process a core, with torchvision's random changes or none.
+
+    Args:
+        images: A folder of class folders.
+        augmented: Whether there are random changes.
+        options: What the DataLoader takes besides.
+    """
+    import torch
+    from torchvision.datasets import ImageFolder
+    from torchvision.io import ImageReadMode, decode_image
+    from torchvision.transforms import InterpolationMode, v2
+
+    affine = v2.RandomAffine(
+        degrees=20,
+        translate=(0.2, 0.2),
+        scale=(0.85, 1.15),
+        shear=0.15,
+        interpolation=InterpolationMode.BILINEAR,
+    )
+    transform = v2.Compose(
+        [
+            v2.Resize((IMAGE_SIZE, IMAGE_SIZE)),
+            *((affine, v2.RandomHorizontalFlip()) if augmented else ()),
+            v2.ToDtype(torch.float32, scale=True),
+        ]
+    )
+    return torch.utils.data.DataLoader(
+        # Straight to a uint8 tensor, which torchvision advises: faster than by way of Pillow.
+        ImageFolder(images, transform, loader=partial(decode_image, mode=ImageReadMode.RGB)),
+        batch_size=BATCH_SIZE,
+        num_workers=CORES,
+        persistent_workers=True,
+        **options,
+    )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from pipelines import terminal
 from pipelines.quiet_tensorflow import import_tensorflow
 from trainer.memory import keep_freed_memory
 
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--precision", default="auto")
     options = parser.parse_args()
+    terminal.set_verbosity("error")  # no line for each epoch
     keep_freed_memory()
     import_tensorflow()
     with tempfile.TemporaryDirectory() as directory:
@@ -99,12 +101,13 @@ class _Ours:
         import tensorflow as tf
 
         from trainer.feed import Feed
-        from trainer.inputs import checked_manifest, prepare_inputs
+        from trainer.run_setup import checked_data, set_up
+        from trainer.workers.cluster import ALONE
 
         self._config, self._steps_per_epoch, self._directory = config, steps, directory
-        self._manifest = checked_manifest(config)
-        self._inputs = prepare_inputs(config, self._manifest)
         self._strategy = tf.distribute.get_strategy()
+        self._setup = set_up(config, ALONE, checked_data(config), self._strategy)
+        self._inputs = self._setup.inputs
         self._loop = self.loop_of_its_own()
         self._steps = iter(Feed(self._strategy, self.batches()))
 
@@ -123,7 +126,7 @@ class _Ours:
     def loop_of_its_own(self):
         from trainer.loop_setup import make_loop
 
-        return make_loop(self._config, self._strategy, self._manifest, self._steps_per_epoch)
+        return make_loop(self._config, self._strategy, self._setup.manifest, self._steps_per_epoch)
 
     def rate(self, **changes) -> float:
         """Images a second in the training steps of an epoch, checkpoints and checks included."""
@@ -137,7 +140,8 @@ class _Ours:
 
         config = dataclasses.replace(self._config, **changes)
         state = RunState()
-        output = RunOutput(config, self._manifest, self._directory, state, {})
+        setup = dataclasses.replace(self._setup, config=config)
+        output = RunOutput(setup, self._directory, self._loop, state)
         saver = Saver(config.checkpoint_every, output, state, [])
         with StopSignals() as signals:
             Training(
@@ -150,7 +154,7 @@ class _Ours:
                 saver,
                 signals,
                 is_alone=True,
-                on_epoch=lambda record, left: None,
+                output=output,
             ).run()
         saver.wait()
         return state.records[0].train.images_per_second

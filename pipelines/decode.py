@@ -29,9 +29,7 @@ def decode_and_resize(encoded: tf.Tensor, image_size: int, ratio: int = 1) -> tf
     Raises:
         tf.errors.InvalidArgumentError: when run, if the bytes are no image that can be decoded.
     """
-    image = decode(encoded, image_size, ratio)
-    resized = tf.image.resize(image, [image_size, image_size], method="bilinear", antialias=False)
-    return tf.cast(tf.round(resized), tf.uint8)
+    return stretch(decode(encoded, image_size, ratio), image_size)
 
 
 def decode(encoded: tf.Tensor, image_size: int, ratio: int = 1) -> tf.Tensor:
@@ -43,6 +41,20 @@ def decode(encoded: tf.Tensor, image_size: int, ratio: int = 1) -> tf.Tensor:
     image = _decode(encoded) if ratio == 1 else _decode_reduced(encoded, image_size, ratio)
     image.set_shape([None, None, CHANNELS])
     return image
+
+
+def stretch(image: tf.Tensor, image_size: int) -> tf.Tensor:
+    """Stretches a decoded image to a square, see `decode_and_resize`.
+
+    Args:
+        image: uint8 (height, width, 3).
+        image_size: Height and width of the result in pixels.
+
+    Returns:
+        uint8 tensor of shape (image_size, image_size, 3).
+    """
+    resized = tf.image.resize(image, [image_size, image_size], method="bilinear", antialias=False)
+    return tf.cast(tf.round(resized), tf.uint8)
 
 
 def decode_batch(encoded: tf.Tensor, image_size: int, ratio: int = 1) -> tf.Tensor:
