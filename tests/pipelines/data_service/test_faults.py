@@ -1,6 +1,7 @@
 """What goes wrong with a service is noticed, never trained on, and said in one line."""
 
 import dataclasses
+import gc
 import shutil
 import subprocess
 import sys
@@ -208,18 +209,23 @@ def test_a_service_that_is_started_anew(data_dir, manifest, made_here, start_ser
     process, port = start_service(0)
     service = f"grpc://localhost:{port}"
     served = dataclasses.replace(OPTIONS, services=(service,))
-    # So long that it cannot be over before.
-    dataset = within_time(
-        lambda: train_batches(data_dir, manifest, served, epochs=10**6, seed=SEED)
-    )
-    batches = watched(dataset, served.services, str(data_dir))
-    source = iter(batches)
-    within_time(lambda: next(source))
-    process.kill()
-    process.wait()
-    start_service(port)
-    with pytest.raises(InputError) as caught:
-        within_time(lambda: list(source))
-    assert "a service was started anew" in str(caught.value)
-    # And a run that begins now has all that it should.
+
+    def run_meanwhile():
+        # So long that it cannot be over before.
+        dataset = within_time(
+            lambda: train_batches(data_dir, manifest, served, epochs=10**6, seed=SEED)
+        )
+        source = iter(watched(dataset, served.services, str(data_dir)))
+        within_time(lambda: next(source))
+        process.kill()
+        process.wait()
+        start_service(port)
+        with pytest.raises(InputError) as caught:
+            within_time(lambda: list(source))
+        return str(caught.value)
+
+    assert "a service was started anew" in run_meanwhile()
+    # And a run that begins now has all that it should, when the other is gone, as its process would
+    # be: its client goes on asking, and the service may give it batches of the new run.
+    gc.collect()
     assert_equal(read(data_dir, manifest, served), made_here)
