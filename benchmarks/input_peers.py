@@ -35,7 +35,6 @@ peers' guides. What is not the same work:
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -45,6 +44,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from linked_images import image_files, link
+from torch_python import add_torch_python, torch_versions
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH_SIZE = 32
@@ -125,9 +125,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
     parser.add_argument("--images", type=int, help="images to make the set from; all unless given")
     parser.add_argument("--directory", type=Path, help="where there is room for temporary files")
-    parser.add_argument(
-        "--torch_python", default=sys.executable, help="a Python with torch and torchvision"
-    )
+    add_torch_python(parser)
     options = parser.parse_args()
     image_files(options.source)
     if options.data_dir is not None and options.images is not None:
@@ -135,10 +133,6 @@ def _options() -> argparse.Namespace:
             f"received --images={options.images} with --data_dir={options.data_dir}, a set that is "
             "there already, expected one of the two."
         )
-    torch_python = shutil.which(options.torch_python)
-    if torch_python is None:
-        sys.exit(f"received --torch_python={options.torch_python}, expected a Python.")
-    options.torch_python = os.path.abspath(torch_python)
     return options
 
 
@@ -155,16 +149,11 @@ def _possible(rates: Sequence[Rate], torch_python: str) -> list[Rate]:
     """Those that can be measured; prints what each is, and which is left out."""
     possible = []
     for rate in rates:
-        left_out = rate.needs_torch and not _has_torch(torch_python)
+        left_out = rate.needs_torch and torch_versions(torch_python) is None
         why = "; left out, since torch or torchvision cannot be imported" if left_out else ""
         print(f"  {rate.name}: {rate.does}{why}")
         possible += [] if left_out else [rate]
     return possible
-
-
-def _has_torch(python: str) -> bool:
-    command = [python, "-c", "import torch, torchvision"]
-    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 def _compare(rates: Sequence[Rate], options: argparse.Namespace, arguments: tuple) -> None:

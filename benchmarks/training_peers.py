@@ -37,9 +37,7 @@ that one process held; PyTorch's loader has others beside it, which do not count
 
 import argparse
 import os
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -49,6 +47,7 @@ from benchmarks.linked_images import image_files
 from benchmarks.measured_process import run_measured
 from benchmarks.peer_runs import Figures, Place, Run, epochs, in_turns, step
 from benchmarks.result_table import tell
+from benchmarks.torch_python import add_torch_python, torch_versions
 from benchmarks.training_course import OURS
 from pipelines.manifest import load_manifest
 
@@ -72,10 +71,10 @@ def main() -> None:
             f"The machine is busy (load {load:.1f}): its figures are for trying this only.",
             file=sys.stderr,
         )
-    torch_versions = _torch_versions(options.torch_python)
-    if torch_versions is None:
+    versions = torch_versions(options.torch_python)
+    if versions is None:
         print("PyTorch is left out: torch or torchvision cannot be imported.", file=sys.stderr)
-    names = [name for name in NAMES if torch_versions or "pytorch" not in name]
+    names = [name for name in NAMES if versions or "pytorch" not in name]
     runs = [Run(name, precision) for precision in _precisions() for name in names]
     with tempfile.TemporaryDirectory(dir=options.directory) as work:
         place = _prepare(options, Path(work))
@@ -85,7 +84,7 @@ def main() -> None:
             found = in_turns(runs, measure, place)
             title = f"{title}; the median of {options.rounds} round{'s' * (options.rounds > 1)}"
             rounds = {f"{run.name}, {run.precision}": each for run, each in found.items()}
-            more = {"torch": torch_versions, "load_before": load, "rounds": rounds}
+            more = {"torch": versions, "load_before": load, "rounds": rounds}
             tell(title, rows_of(found), options.json, **more, before=before.copy())
             before[title] = rounds
 
@@ -100,25 +99,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=5, help="of a run; the first is not counted")
     parser.add_argument("--json", type=Path, help="a file for the figures")
     parser.add_argument("--directory", type=Path, help="where there is room for temporary files")
-    parser.add_argument(
-        "--torch_python", default=sys.executable, help="a Python with torch and torchvision"
-    )
+    add_torch_python(parser)
     options = parser.parse_args()
     for name, least in {"rounds": 1, "steps": 1, "epochs": 2}.items():
         if getattr(options, name) < least:
             sys.exit(f"received --{name}={getattr(options, name)}, expected at least {least}.")
     image_files(options.source)
-    torch_python = shutil.which(options.torch_python)
-    if torch_python is None:
-        sys.exit(f"received --torch_python={options.torch_python}, expected a Python.")
-    options.torch_python = os.path.abspath(torch_python)
     return options
-
-
-def _torch_versions(python: str) -> str | None:
-    program = "import torch, torchvision; print(torch.__version__, torchvision.__version__)"
-    done = subprocess.run([python, "-c", program], capture_output=True, text=True)
-    return None if done.returncode else done.stdout.strip()
 
 
 def _precisions() -> list[str]:

@@ -105,13 +105,9 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> Config:
     flag_values = define_flags(config_class)
     asked = HELP_FLAGS & set(sys.argv[1:])
     if asked:
-        with contextlib.suppress(BrokenPipeError):  # as under `--help | head`
-            purpose = sys.modules[main.__module__].__doc__ or ""
-            rest = _rest_of(config_class)
-            print(help_text(command, purpose, flag_values, rest, short=asked == {"--helpshort"}))
-            sys.stdout.flush()
-            sys.exit(EXIT_DONE)
-        _forget_stdout()
+        purpose = sys.modules[main.__module__].__doc__ or ""
+        rest = _rest_of(config_class)
+        _show(help_text(command, purpose, flag_values, rest, short=asked == {"--helpshort"}))
         sys.exit(EXIT_DONE)
     try:
         config = parse_config(config_class, flag_values, sys.argv)
@@ -267,6 +263,14 @@ def command_name() -> str:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def _show(text: str) -> None:
+    try:
+        print(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as under `--help | head`
+        _forget_stdout()
 
 
 def _forget_stdout() -> None:
