@@ -28,10 +28,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command_line import add_output_file, ending_in_one_line, listed
 from benchmarks.image_shares import ImageShares
 from benchmarks.learning_curves_plot import write_plot
 from benchmarks.linked_images import image_files
-from benchmarks.recipe_runs import ending_in_one_line, listed, recipe_config, trained
+from benchmarks.recipe_runs import recipe_config, trained
 from benchmarks.result_table import tell
 from benchmarks.spread import in_percent, spread_of
 from pipelines.errors import InputError
@@ -60,8 +61,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--source", type=Path, required=True, help="a folder of class folders")
     parser.add_argument("--work_dir", type=Path, required=True, help="where sets and runs stay")
-    parser.add_argument("--json", type=Path, help="where all figures are written to")
-    parser.add_argument("--plot", type=Path, help="where the curves are drawn, a .png")
+    add_output_file(parser, "--json", "where all figures are written to")
+    add_output_file(parser, "--plot", "where the curves are drawn, a .png")
     parser.add_argument(
         "--recipes",
         type=listed(str),

@@ -4,18 +4,17 @@ A run is found again by its flags and its data, both of which are compared, not 
 code: after a change of that, another directory is needed.
 """
 
-import argparse
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
 from benchmarks.measured_process import ROOT, run_measured
-from pipelines.command_line import StoppedBySignal, define_flags, parse_config
+from pipelines.command_line import define_flags, parse_config
 from pipelines.errors import InputError
 from pipelines.manifest import Manifest, load_manifest
 from trainer.comparison.runs import read_run
@@ -85,29 +84,3 @@ def trained(configs: Sequence[TrainConfig], data_dir: Path, runs_dir: Path) -> l
         carry_out(plan, states, keep_going=False)
     reports = {name: read_run(run.run_dir).report for name, run in runs.items()}
     return [reports[run_name(config.as_json())] or {} for config in configs]
-
-
-def listed(kind: Callable[[str], Any], least: int = 0) -> Callable[[str], list[Any]]:
-    """Makes argparse's `type` for values between commas, no two alike and numbers not too small."""
-
-    def parse(text: str) -> list[Any]:
-        values = [kind(part) for part in text.split(",")]
-        if len(set(values)) < len(values) or "" in values:
-            raise argparse.ArgumentTypeError(f"received {text}, expected no value twice or empty")
-        if kind is int and min(values) < least:
-            raise argparse.ArgumentTypeError(f"received {text}, expected {least} or more each")
-        return values
-
-    return parse
-
-
-@contextlib.contextmanager
-def ending_in_one_line() -> Iterator[None]:
-    """Ends the program with one line, and the status of all commands, for what was foreseen."""
-    try:
-        yield
-    except InputError as error:
-        sys.exit(" ".join(str(error).split()))
-    except StoppedBySignal as stopped:
-        print(stopped, file=sys.stderr)
-        sys.exit(128 + stopped.signal_number)

@@ -30,6 +30,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command_line import add_output_file
 from benchmarks.kept_measurements import KeptMeasurements, Measurement
 from benchmarks.measured_process import ROOT
 from benchmarks.result_table import tell
@@ -175,7 +176,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--work_dir", type=Path, required=True, help="where what is done stays")
     parser.add_argument("--data_dir", type=Path, help="a set made from it; else one is made")
-    parser.add_argument("--json", type=Path, help="where all figures are written to")
+    add_output_file(parser, "--json", "where all figures are written to")
     parser.add_argument("--rounds", type=int, default=3, help="of all but the procedure")
     parser.add_argument("--tutorial_rounds", type=int, default=1, help="of the procedure")
     parser.add_argument("--tutorial_epochs", type=int, default=50, help="of the procedure")

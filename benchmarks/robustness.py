@@ -32,6 +32,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.command_line import ending_in_one_line
 from benchmarks.image_changes import CHANGES
 from benchmarks.result_table import tell
 from pipelines.errors import InputError
@@ -49,7 +50,7 @@ RunFigures = Mapping[str, Mapping[str, Any]]  # of each change, as `change_figur
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
-    try:
+    with ending_in_one_line():
         columns = columns_of(options.runs)
         runs = {run: load_description(run) for places in columns.values() for run in places}
         data = _checked_data(runs, options)
@@ -59,8 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.grid is not None:
             _draw(options.grid, splits, data)
         figures = {run: _ask(run, splits[_input_of(runs[run])]) for run in runs}
-    except InputError as error:
-        sys.exit(str(error))
     by_column = {name: {str(run): figures[run] for run in c} for name, c in columns.items()}
     tell(
         f"Accuracy in percent on {data.manifest.splits[data.split].num_examples} images of the "
@@ -123,8 +122,9 @@ def _checked_data(runs: Mapping[Path, ModelDescription], options: argparse.Names
             f"received --data_dir={options.data_dir}, which holds pixels of one size, expected "
             "images that have their own; make the set with --encoding=jpeg."
         )
-    if options.grid is not None:
-        check_output_file("--grid", str(options.grid), options.data_dir)
+    for flag, path in {"--json": options.json, "--grid": options.grid}.items():
+        if path is not None:
+            check_output_file(flag, str(path), options.data_dir)
     return data
 
 

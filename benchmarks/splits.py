@@ -28,15 +28,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command_line import add_output_file, ending_in_one_line, listed
 from benchmarks.linked_images import image_files
-from benchmarks.recipe_runs import (
-    TUTORIAL_SPLIT,
-    converted,
-    ending_in_one_line,
-    listed,
-    recipe_config,
-    trained,
-)
+from benchmarks.recipe_runs import TUTORIAL_SPLIT, converted, recipe_config, trained
 from benchmarks.result_table import markdown, tell
 from benchmarks.spread import in_percent, spread_of
 
@@ -67,7 +61,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--source", type=Path, required=True, help="a folder of class folders")
     parser.add_argument("--work_dir", type=Path, required=True, help="where sets and runs stay")
-    parser.add_argument("--json", type=Path, help="where all figures are written to")
+    add_output_file(parser, "--json", "where all figures are written to")
     parser.add_argument(
         "--recipes",
         type=listed(str),

@@ -43,6 +43,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command_line import add_output_file
 from benchmarks.linked_images import image_files
 from benchmarks.measured_process import run_measured
 from benchmarks.peer_runs import Figures, Place, Run, epochs, in_turns, step
@@ -97,7 +98,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each")
     parser.add_argument("--steps", type=int, default=100, help="steps of a measurement")
     parser.add_argument("--epochs", type=int, default=5, help="of a run; the first is not counted")
-    parser.add_argument("--json", type=Path, help="a file for the figures")
+    add_output_file(parser, "--json", "a file for the figures")
     parser.add_argument("--directory", type=Path, help="where there is room for temporary files")
     add_torch_python(parser)
     options = parser.parse_args()

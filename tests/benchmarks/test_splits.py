@@ -103,6 +103,7 @@ def test_it_trains_what_is_not_there_and_keeps_what_is(arguments, tmp_path, monk
         ("--recipes=nothing", 1, "received the recipe nothing"),
         ("--seeds=1,1", 2, "received 1,1, expected no value twice"),
         ("--split_seeds=-1", 2, "received -1, expected 0 or more"),
+        ("--json=setup.py/splits.json", 2, "received --json=setup.py/splits.json, which cannot"),
     ],
 )
 def test_what_it_cannot_use_it_names(arguments, monkeypatch, capsys, flag, status, told):
