@@ -177,4 +177,5 @@ def fixed_parallelism() -> tf.data.Options:
     options = tf.data.Options()
     options.autotune.enabled = False
     options.deterministic = True
+    options.experimental_warm_start = True  # reading begins with the iterator, not the first batch
     return options

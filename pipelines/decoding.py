@@ -14,6 +14,8 @@ from pipelines.windows import read_windows
 
 Batch = dict[str, tf.Tensor]
 
+_KEPT_AHEAD = 1000  # batches, of which only the visits wait: their images are where they stay
+
 
 def decoded(
     windows: tf.data.Dataset,
@@ -65,9 +67,10 @@ def decoded_anew(plan: RunPlan) -> tf.data.Dataset:
 
 
 def decoded_once(plan: RunPlan) -> tf.data.Dataset:
-    """All that the plan visits; each image is decoded once and then had from memory.
+    """All that the plan visits; each image is decoded once, and had from memory at every visit.
 
-    In the first epoch as it is visited, so that the first batch need not wait for the last image.
+    Images are decoded in the order of the first epoch, so that the first batch need not wait for
+    the last image, and at once, whether they are asked for yet or not: there is room for all.
     What the first epoch does not visit is decoded at its end.
     """
     first, second = plan.first_epoch, plan.first_epoch + 1
@@ -77,23 +80,25 @@ def decoded_once(plan: RunPlan) -> tf.data.Dataset:
     memory = MemoryCache(part.num_examples, options.image_size)
 
     def keep(batch: Batch) -> Batch:
-        return {**batch, "image": memory.put(batch["record"], batch["image"])}
+        visits = {name: batch[name] for name in ("record", "position", "epoch")}
+        return {**visits, "record": memory.put(batch["record"], batch["image"])}
 
-    def recall(batch: Batch) -> Batch:
-        records = batch["record"]
-        return {**batch, "image": memory.get(records), "label": tf.gather(part.labels, records)}
+    def recall(visits: Batch) -> Batch:
+        records = visits["record"]
+        return {**visits, "image": memory.get(records), "label": tf.gather(part.labels, records)}
 
     windows = plan.windows(first, second)
     others = plan.unvisited(windows)
-    visited = decoded(windows, part, options, batch_size).map(keep)
+    visited = decoded(windows, part, options, batch_size).map(keep).prefetch(_KEPT_AHEAD)
     unvisited = decoded(others, part, options, batch_size, drop_remainder=False).map(keep)
     later = (
-        plan.windows(second, plan.epochs)
-        .map(visits_of)
-        .rebatch(batch_size, drop_remainder=True)
+        plan.windows(second, plan.epochs).map(visits_of).rebatch(batch_size, drop_remainder=True)
+    )
+    return (
+        visited.concatenate(_nothing_of(unvisited, batch_size))
+        .concatenate(later)
         .map(recall, num_parallel_calls=options.threads, deterministic=True)
     )
-    return visited.concatenate(_nothing_of(unvisited, batch_size)).concatenate(later)
 
 
 def visits_of(window: Window) -> Batch:
@@ -101,13 +106,10 @@ def visits_of(window: Window) -> Batch:
     return {"record": window.records, "position": window.positions, "epoch": window.epochs}
 
 
-def _nothing_of(batches: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
-    """Goes through `batches` for what doing so does, and yields none of them."""
+def _nothing_of(visits: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+    """Goes through `visits` for what doing so does, and yields none of them."""
 
-    def full(tensor: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(tensor, [batch_size, *tensor.shape[1:]])
+    def full(batch: Batch) -> Batch:
+        return {name: tf.ensure_shape(tensor, [batch_size]) for name, tensor in batch.items()}
 
-    def as_full(batch: Batch) -> Batch:
-        return {name: full(tensor) for name, tensor in batch.items()}
-
-    return batches.filter(lambda batch: False).map(as_full)
+    return visits.filter(lambda batch: False).map(full)

@@ -28,12 +28,12 @@ class MemoryCache:
         """Keeps `images`, uint8 (batch, size, size, 3), as those of `records`, int64 (batch,).
 
         Returns:
-            The images; whoever uses these knows that they are kept.
+            The records; whoever uses these knows that their images are kept.
         """
         with tf.control_dependencies(
             [self._images.scatter_update(tf.IndexedSlices(images, records))]
         ):
-            return tf.identity(images)
+            return tf.identity(records)
 
     def get(self, records: tf.Tensor) -> tf.Tensor:
         """The images of `records`, int64 (batch,): uint8 (batch, size, size, 3)."""

@@ -11,7 +11,7 @@ def test_images_come_back_by_their_records():
     memory = MemoryCache(10, 4)
     for records in ([3, 1, 4], [0, 2, 9, 8], [5, 6, 7]):
         put = memory.put(tf.constant(records, tf.int64), tf.constant(images[records]))
-        np.testing.assert_array_equal(put, images[records])
+        np.testing.assert_array_equal(put, records)
     wanted = [9, 0, 0, 5]
     np.testing.assert_array_equal(memory.get(tf.constant(wanted, tf.int64)), images[wanted])
 

@@ -1,7 +1,9 @@
-"""Which messages of libraries are shown."""
+"""Which messages of libraries are shown, and what the garbage collector is spared."""
 
 import logging
 import os
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -50,3 +52,32 @@ def test_the_users_own_level_stays(monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
     set_library_messages("debug")
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
+
+
+@pytest.mark.parametrize("level", [None, "3"])
+def test_what_the_import_makes_is_left_to_the_garbage_collector_no_more(level):
+    program = (
+        "import gc; from pipelines.quiet_tensorflow import import_tensorflow; import_tensorflow();"
+        "print(gc.isenabled(), gc.get_freeze_count() > len(gc.get_objects()))"
+    )
+    set_by_user = {} if level is None else {"TF_CPP_MIN_LOG_LEVEL": level}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **set_by_user},
+    )
+    assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr
+
+
+def test_an_import_that_fails_leaves_the_garbage_collector_as_it_was(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('libcudart')")
+    program = (
+        "import gc; from pipelines.quiet_tensorflow import import_tensorflow\n"
+        "try: import_tensorflow()\n"
+        "except ImportError: print(gc.isenabled(), gc.get_freeze_count())"
+    )
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stdout) == (0, "True 0\n"), done.stderr
