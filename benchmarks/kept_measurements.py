@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measured_process import Measured, run_measured
+from benchmarks.result_table import package_versions
 
 Measurement = dict[str, Any]  # what a finished process came to, in types that JSON has
 
@@ -44,13 +45,14 @@ class KeptMeasurements:
             based_on: What else makes a measurement another one.
         """
         file = self._directory / f"{name}.json"
-        made_by = {"command": command, "based_on": based_on}
+        made_by = {"command": command, "based_on": based_on, "versions": package_versions()}
         if file.exists():
             found = json.loads(file.read_text(encoding="utf-8"))
             if not made_by.items() <= found.items():
                 sys.exit(
                     f"received --work_dir={self._directory}, where {file.name} is of another "
-                    "command or recipe, expected measurements of this one; choose another."
+                    "command, recipe or version of a package, expected measurements of this one; "
+                    "choose another."
                 )
             _say(name, found, ", found")
             return found

@@ -34,6 +34,7 @@ from benchmarks.command_line import add_output_file
 from benchmarks.kept_measurements import KeptMeasurements, Measurement
 from benchmarks.measured_process import ROOT
 from benchmarks.result_table import tell
+from benchmarks.spread import plus_minus
 from benchmarks.training_results import of_procedure, of_run
 from benchmarks.tutorial_procedure import CLASSES, divided, image_paths
 from pipelines.errors import InputError
@@ -164,9 +165,8 @@ def _mean(values: list[float], digits: int = 1, of: int | None = None) -> str:
     """The mean and the deviation; of how many, where some of `of` rounds have no value."""
     if not values:
         return "-"
-    deviation = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
     some = f" ({len(values)} of {of})" if of is not None and of > len(values) else ""
-    return f"{statistics.mean(values):.{digits}f}{deviation}{some}"
+    return plus_minus(values, digits) + some
 
 
 def _options() -> argparse.Namespace:

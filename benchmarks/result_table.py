@@ -34,12 +34,17 @@ def tell(
         "title": title,
         "command": f"{command_name()} {shlex.join(sys.argv[1:])}",
         "machine": f"{os.cpu_count()} cores, {platform.platform()}",
-        "versions": {name: metadata.version(name) for name in _PACKAGES},
+        "versions": package_versions(),
         "rows": list(rows),
         **more,
     }
     json_path.parent.mkdir(parents=True, exist_ok=True)
     json_path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def package_versions() -> dict[str, str]:
+    """Of what decides over the speed of a run."""
+    return {name: metadata.version(name) for name in _PACKAGES}
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:

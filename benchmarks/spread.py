@@ -22,8 +22,12 @@ def spread_of(shares: Sequence[float]) -> dict[str, Any]:
 
 
 def in_percent(shares: Sequence[float]) -> str:
-    """Mean and standard deviation as '98.93 ± 0.35'; the mean alone of one run."""
-    spread = spread_of(shares)
-    deviation = spread["standard_deviation"]
-    text = f"{100 * spread['mean']:.2f}"
-    return text if deviation is None else f"{text} ± {100 * deviation:.2f}"
+    """Mean and standard deviation of shares in [0, 1], as '98.93 ± 0.35'."""
+    return plus_minus([100 * share for share in shares], digits=2)
+
+
+def plus_minus(values: Sequence[float], digits: int) -> str:
+    """Mean and standard deviation (with n - 1), as '9.9 ± 0.7'; of one value the value."""
+    deviation = standard_deviation(values)
+    text = f"{mean(values):.{digits}f}"
+    return text if deviation is None else f"{text} ± {deviation:.{digits}f}"

@@ -147,7 +147,7 @@ def processes(monkeypatch):
     return started
 
 
-def test_what_is_measured_is_found_again_and_what_was_begun_goes(tmp_path, processes):
+def test_what_is_measured_is_found_again_and_what_was_begun_goes(tmp_path, processes, monkeypatch):
     def measure(command="-V", based_on=""):
         kept = KeptMeasurements(tmp_path)
         return kept.measure("run-0", [command], lambda found, _: {"output": found.output}, based_on)
@@ -161,8 +161,11 @@ def test_what_is_measured_is_found_again_and_what_was_begun_goes(tmp_path, proce
     assert (tmp_path / "run-0").exists()
     assert processes == [("-V",)]
     for other in ({"command": "-h"}, {"based_on": "--epochs=3"}):
-        with pytest.raises(SystemExit, match="run-0.json is of another command or recipe"):
+        with pytest.raises(SystemExit, match="run-0.json is of another command, recipe"):
             measure(**other)
+    monkeypatch.setattr(kept_measurements, "package_versions", lambda: {"tensorflow": "3.0"})
+    with pytest.raises(SystemExit, match="or version of a package"):
+        measure()
 
 
 def test_the_table_has_means_deviations_and_speed_ups():
