@@ -85,7 +85,7 @@ def test_a_set_counts_only_with_the_images_of_the_procedure(source, tmp_path):
         convert(open_source(str(source)), Settings(**settings), tmp_path / name)
     recipes.check_images(tmp_path / "same", source)
     for name in others:
-        with pytest.raises(SystemExit, match=f"{name}, whose images for training and test are"):
+        with pytest.raises(SystemExit, match=f"the set {name} has other images for training"):
             recipes.check_images(tmp_path / name, source)
     with pytest.raises(SystemExit, match="nowhere"):
         recipes.check_images(tmp_path / "nowhere", source)
@@ -180,10 +180,11 @@ def test_the_table_has_means_deviations_and_speed_ups():
 
     done = {
         "tutorial-procedure": [measurement(100.0)],
-        "conversion": [{"seconds": 5.0, "peak_mb": 1.0}, {"seconds": 5.0, "peak_mb": 1.0}],
+        "conversion": [{"seconds": 9.0, "peak_mb": 1.0}],
+        "conversion-pixels": [{"seconds": 5.0, "peak_mb": 1.0}, {"seconds": 5.0, "peak_mb": 1.0}],
         "fast": [measurement(19.0, 10.0), measurement(21.0)],
     }
-    procedure, conversion, fast = recipes.rows(done)
+    procedure, _, conversion, fast = recipes.rows(done)
     assert (procedure["seconds"], procedure["to 97 %"]) == ("100.0", "-")
     assert (conversion["seconds"], conversion["accuracy, %"]) == ("5.0 ± 0.0", "-")
     assert (fast["seconds"], fast["to 97 %"]) == ("20.0 ± 1.4", "10.0 (1 of 2)")
