@@ -47,7 +47,7 @@ def main() -> None:
         by_share = [_points(shares, percent, configs, options.seeds) for percent in options.shares]
         points = [points[recipe] for recipe in configs for points in by_share]
     tell(
-        f"% of the test images, mean ± standard deviation over {len(options.seeds)} seeds",
+        f"% of the test images, {_summary(len(options.seeds))}",
         [_row(point, shares.smallest_class) for point in points],
         options.json,
         smallest_class=shares.smallest_class,
@@ -138,6 +138,10 @@ def _figures(reports: Sequence[Mapping[str, Any]], smallest_class: str) -> dict[
         "accuracies": accuracies,
         "recalls": recalls,
     }
+
+
+def _summary(runs: int) -> str:
+    return f"mean ± standard deviation over {runs} seeds" if runs > 1 else "one run each"
 
 
 def _row(point: Mapping[str, Any], smallest_class: str) -> dict[str, Any]:
