@@ -56,6 +56,9 @@ def ending_in_one_line() -> Iterator[None]:
         yield
     except InputError as error:
         sys.exit(" ".join(str(error).split()))
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
     except StoppedBySignal as stopped:
         print(stopped, file=sys.stderr)
         sys.exit(128 + stopped.signal_number)

@@ -31,7 +31,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.command_line import add_output_file
+from benchmarks.command_line import add_output_file, ending_in_one_line
 from benchmarks.kept_measurements import KeptMeasurements, Measurement
 from benchmarks.measured_process import ROOT
 from benchmarks.result_table import tell
@@ -62,19 +62,20 @@ Done = dict[str, list[Measurement]]
 def main() -> None:
     options = _options()
     kept = KeptMeasurements(options.work_dir)
-    done: Done = {name: [] for name in (PROCEDURE, *CONVERSIONS, *RECIPES)}
-    for number in range(max(options.rounds, options.tutorial_rounds)):
-        if number < options.rounds:
-            for name in CONVERSIONS:
-                done[name].append(_convert(kept, name, options.source, number))
-        if number == 0:
-            for name in CONVERSIONS:
-                check_images(kept.place(f"{name}-0"), options.source)
-        if number < options.tutorial_rounds:
-            done[PROCEDURE].append(_follow_tutorial(kept, options, number))
-        if number < options.rounds:
-            for name in RECIPES:
-                done[name].append(_train(kept, name, number))
+    with ending_in_one_line():
+        done: Done = {name: [] for name in (PROCEDURE, *CONVERSIONS, *RECIPES)}
+        for number in range(max(options.rounds, options.tutorial_rounds)):
+            if number < options.rounds:
+                for name in CONVERSIONS:
+                    done[name].append(_convert(kept, name, options.source, number))
+            if number == 0:
+                for name in CONVERSIONS:
+                    check_images(kept.place(f"{name}-0"), options.source)
+            if number < options.tutorial_rounds:
+                done[PROCEDURE].append(_follow_tutorial(kept, options, number))
+            if number < options.rounds:
+                for name in RECIPES:
+                    done[name].append(_train(kept, name, number))
     title = f"The tutorial's procedure, {options.tutorial_epochs} epochs, and our recipes"
     tell(title, rows(done), options.json, measurements=done)
 
@@ -201,6 +202,13 @@ def _options() -> argparse.Namespace:
     for name in ("source", "work_dir"):
         setattr(options, name, getattr(options, name).resolve())
     image_paths(options.source, CLASSES)
+    try:
+        options.work_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.exit(
+            f"received --work_dir={options.work_dir}, which cannot be made ({error.strerror}), "
+            "expected a directory or none; choose another."
+        )
     return options
 
 

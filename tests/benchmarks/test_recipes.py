@@ -58,6 +58,7 @@ def test_the_procedure_goes_its_way_from_images_to_a_report(source, tmp_path):
         ("tutorial_procedure", ["--classes=Faces,Leopards,none"], "of the class none"),
         ("recipes", ["--work_dir=never", "--rounds=0"], "--rounds=0"),
         ("recipes", ["--work_dir=never", "--source=nowhere"], "nowhere"),
+        ("recipes", ["--work_dir=setup.py"], "setup.py, which cannot be made"),
     ],
 )
 def test_what_cannot_be_measured_is_named_in_one_line(source, name, flags, received):

@@ -96,6 +96,18 @@ def test_it_trains_what_is_not_there_and_keeps_what_is(arguments, tmp_path, monk
     assert "learning_rate=0.5" in caught.value.code
 
 
+def test_ctrl_c_ends_it_in_one_line(arguments, monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["splits", *arguments])
+    monkeypatch.setattr(splits, "converted", interrupt)
+    with pytest.raises(SystemExit) as caught:
+        splits.main()
+    assert caught.value.code == 130
+    assert capsys.readouterr().err.splitlines() == ["split 5", "stopped"]
+
+
 @pytest.mark.parametrize(
     "flag, status, told",
     [
