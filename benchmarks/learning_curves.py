@@ -25,14 +25,13 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.command_line import add_output_file, ending_in_one_line, listed
 from benchmarks.image_shares import ImageShares
 from benchmarks.learning_curves_plot import write_plot
 from benchmarks.linked_images import image_files
-from benchmarks.recipe_runs import recipe_config, trained
+from benchmarks.recipe_runs import add_options, recipe_config, trained
 from benchmarks.result_table import tell
 from benchmarks.spread import in_percent, spread_of
 from pipelines.errors import InputError
@@ -59,23 +58,16 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--source", type=Path, required=True, help="a folder of class folders")
-    parser.add_argument("--work_dir", type=Path, required=True, help="where sets and runs stay")
-    add_output_file(parser, "--json", "where all figures are written to")
+    add_options(parser, recipes="default,tutorial")
     add_output_file(parser, "--plot", "where the curves are drawn, a .png")
-    parser.add_argument(
-        "--recipes",
-        type=listed(str),
-        default="default,tutorial",
-        help="default, names of files in recipes/, or files of flags (%(default)s)",
-    )
     parser.add_argument(
         "--shares", type=listed(int, 1), default="10,25,50,100", help="in percent (%(default)s)"
     )
-    parser.add_argument("--seeds", type=listed(int), default="0,1,2", help="%(default)s")
     options = parser.parse_args()
     if max(options.shares) > 100:
         parser.error(f"received --shares with {max(options.shares)}, expected 1 to 100.")
+    if options.plot is not None and options.plot.suffix != ".png":
+        parser.error(f"received --plot={options.plot}, expected a file that ends in .png.")
     options.shares.sort()
     image_files(options.source)
     return options

@@ -4,6 +4,7 @@ A run is found again by its flags and its data, both of which are compared, not 
 code: after a change of that, another directory is needed.
 """
 
+import argparse
 import contextlib
 import dataclasses
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 from absl import flags
 
+from benchmarks.command_line import add_output_file, listed
 from benchmarks.measured_process import ROOT, run_measured
 from pipelines.command_line import define_flags, parse_config
 from pipelines.errors import InputError
@@ -26,6 +28,27 @@ from trainer.studying.states import find_states
 
 DEFAULT = "default"
 TUTORIAL_SPLIT = 42  # the seed of the tutorial's split
+
+
+def add_options(parser: argparse.ArgumentParser, recipes: str) -> None:
+    """Adds what every benchmark of such runs is asked: where, of what, which recipes, which seeds.
+
+    Args:
+        parser: Of the command.
+        recipes: The default of --recipes.
+    """
+    parser.add_argument("--source", type=Path, required=True, help="a folder of class folders")
+    parser.add_argument("--work_dir", type=Path, required=True, help="where sets and runs stay")
+    add_output_file(parser, "--json", "where all figures are written to")
+    parser.add_argument(
+        "--recipes",
+        type=listed(str),
+        default=recipes,
+        help="between commas: default, names of files in recipes/, files of flags (%(default)s)",
+    )
+    parser.add_argument(
+        "--seeds", type=listed(int), default="0,1,2", help="of the training runs (%(default)s)"
+    )
 
 
 def recipe_config(recipe: str) -> TrainConfig:

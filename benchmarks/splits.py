@@ -25,12 +25,17 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from benchmarks.command_line import add_output_file, ending_in_one_line, listed
+from benchmarks.command_line import ending_in_one_line, listed
 from benchmarks.linked_images import image_files
-from benchmarks.recipe_runs import TUTORIAL_SPLIT, converted, recipe_config, trained
+from benchmarks.recipe_runs import (
+    TUTORIAL_SPLIT,
+    add_options,
+    converted,
+    recipe_config,
+    trained,
+)
 from benchmarks.result_table import markdown, tell
 from benchmarks.spread import in_percent, spread_of
 
@@ -59,17 +64,10 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--source", type=Path, required=True, help="a folder of class folders")
-    parser.add_argument("--work_dir", type=Path, required=True, help="where sets and runs stay")
-    add_output_file(parser, "--json", "where all figures are written to")
+    add_options(parser, recipes="default,fast,robust,tutorial")
     parser.add_argument(
-        "--recipes",
-        type=listed(str),
-        default="default,fast,robust,tutorial",
-        help="default, names of files in recipes/, or files of flags (%(default)s)",
+        "--split_seeds", type=listed(int), default="42,1,2,3,4", help="of the splits (%(default)s)"
     )
-    parser.add_argument("--split_seeds", type=listed(int), default="42,1,2,3,4", help="%(default)s")
-    parser.add_argument("--seeds", type=listed(int), default="0,1,2", help="%(default)s")
     options = parser.parse_args()
     image_files(options.source)
     return options

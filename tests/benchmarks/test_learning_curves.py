@@ -128,9 +128,11 @@ def test_it_tells_and_draws_what_each_recipe_comes_to(image_folder, tmp_path, mo
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("shares", ["0,10", "10,10", "101"])
-def test_it_refuses_shares_that_cannot_be(image_folder, tmp_path, monkeypatch, capsys, shares):
-    flags = [f"--source={image_folder}", f"--work_dir={tmp_path}", f"--shares={shares}"]
+@pytest.mark.parametrize(
+    "flag", ["--shares=0,10", "--shares=10,10", "--shares=101", "--plot=a.jpg"]
+)
+def test_it_refuses_what_cannot_be(image_folder, tmp_path, monkeypatch, capsys, flag):
+    flags = [f"--source={image_folder}", f"--work_dir={tmp_path}", flag]
     monkeypatch.setattr(sys, "argv", ["curves", *flags])
     with pytest.raises(SystemExit) as caught:
         learning_curves.main()
