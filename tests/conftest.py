@@ -1,6 +1,8 @@
 """Tiny real JPEGs and a tiny finished set, made on the fly."""
 
 import io
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,12 @@ import pytest
 from PIL import Image
 
 pytest_plugins = ["tests.fault_table", "tests.side_by_side", "pytester"]
+
+# What would change what the commands print, for whoever runs the tests. Before any import.
+for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_CPP_MAX_VLOG_LEVEL", "COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+    os.environ.pop(name, None)
+# In the background (`pytest &`, cron) a shell has SIGINT ignored, and so would all that is started.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TINY_CLASSES = ("circles", "lines", "squares")
 TINY_IMAGES_PER_CLASS = 8
@@ -66,3 +74,16 @@ def make_finished_set(tmp_path_factory: pytest.TempPathFactory) -> Callable[...,
 def data_dir(make_finished_set: Callable[..., Path]) -> Path:
     """A finished set: 18 images for training, 6 for the test."""
     return make_finished_set(shards=2)
+
+
+@pytest.fixture(scope="session")
+def needs_precision() -> Callable[[str], None]:
+    """Skips a test that computes under a Keras dtype policy where its convolutions do not run."""
+
+    def need(policy: str) -> None:
+        from trainer.precision import can_run
+
+        if not can_run(policy):
+            pytest.skip(f"{policy}: its convolutions do not run on this machine")
+
+    return need

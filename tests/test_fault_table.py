@@ -30,6 +30,8 @@ TESTS = """
     def test_without_a_fault():
         pass
 """
+# The order of the tests is that of the table, also where pytest-randomly is there.
+PLUGINS = ("-p", "tests.fault_table", "-p", "no:randomly")
 TABLE = """\
 first (7)
   smallsmallsmallsmallsmallsmallsmallsmallsma…  2 x, as 1 byte\\n
@@ -44,7 +46,7 @@ second (1)
 
 def test_the_table(pytester: pytest.Pytester):
     pytester.makepyfile(TESTS)
-    output = pytester.runpytest("-p", "tests.fault_table").stdout
+    output = pytester.runpytest(*PLUGINS).stdout
     assert TABLE in output.str()
-    output = pytester.runpytest("-p", "tests.fault_table", "-k", "without").stdout
+    output = pytester.runpytest(*PLUGINS, "-k", "without").stdout
     output.no_fnmatch_line("*what happened*")

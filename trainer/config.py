@@ -100,8 +100,8 @@ class TrainConfig(SummaryConfig):
     )
     precision: str = option(
         "auto",
-        "auto: float16 on GPUs with tensor cores, bfloat16 on CPUs with AMX or AVX512-BF16, "
-        "else float32.",
+        "auto: float16 on GPUs with tensor cores, bfloat16 on CPUs with AMX or AVX512-BF16 where a "
+        "trial convolution runs by oneDNN, else float32.",
         group=HARDWARE,
         choices=("auto", "float32", "mixed_float16", "mixed_bfloat16"),
     )

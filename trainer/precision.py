@@ -1,46 +1,136 @@
-"""Name to Keras dtype policy, and the loss scaling that float16 needs."""
+"""Name to Keras dtype policy, what this machine can run of it, and the scaling for float16."""
 
+import functools
+import re
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
+
+from pipelines.errors import InputError
 
 # NVIDIA, "CUDA C++ Programming Guide", compute capabilities.
 _TENSOR_CORES, _BFLOAT16_CORES = (7, 0), (8, 0)
 # As Linux names them in /proc/cpuinfo.
 _CPU_BFLOAT16 = {"amx_bf16", "avx512_bf16"}
 _CPU_FLOAT16 = {"amx_fp16", "avx512_fp16"}
+_COMPUTE_DTYPES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
 
 def choose_policy(name: str) -> str:
     """The Keras dtype policy for a `--precision`.
 
     'auto' takes float16 where every GPU has tensor cores (compute capability 7.0 or more),
-    bfloat16 on CPUs that multiply it in hardware (AMX or AVX512-BF16), and float32 elsewhere:
-    there bfloat16 is emulated and several times slower.
+    bfloat16 on CPUs that multiply it in hardware (AMX or AVX512-BF16) and where oneDNN does so
+    here, and float32 elsewhere: there bfloat16 is emulated and several times slower, or fails.
 
     Args:
         name: "auto" or the name of a policy, which is returned as it is.
+
+    Raises:
+        InputError: for a named policy whose convolutions do not run on this machine.
     """
-    if name != "auto":
-        return name
-    if tf.config.get_visible_devices("GPU"):
-        return "mixed_float16" if _least_capability() >= _TENSOR_CORES else "float32"
-    return "mixed_bfloat16" if _CPU_BFLOAT16 & _cpu_flags() else "float32"
+    if name == "auto":
+        wanted = "mixed_float16" if tf.config.get_visible_devices("GPU") else "mixed_bfloat16"
+        return "float32" if is_emulated(wanted) else wanted
+    check_runs(name)
+    return name
+
+
+def check_runs(policy: str) -> None:
+    """Tries a convolution in a policy's precision.
+
+    Args:
+        policy: The name of a Keras dtype policy.
+
+    Raises:
+        InputError: if it fails, with TensorFlow's reason.
+    """
+    failure = _why_not(policy)
+    if failure:
+        raise InputError(
+            f"received the precision {policy}, whose convolutions do not run on this machine "
+            f"({failure}), expected one that does; set --precision=float32."
+        )
+
+
+def can_run(policy: str) -> bool:
+    """Whether convolutions in a policy's precision run on this machine, however slowly."""
+    return not _why_not(policy)
 
 
 def is_emulated(policy: str) -> bool:
-    """Whether this hardware lacks the arithmetic of a policy, and is several times slower with it.
+    """Whether this machine lacks the arithmetic of a policy: it is several times slower, or fails.
+
+    The flags of a processor alone do not tell: oneDNN can be off, or be held to older instructions
+    (`TF_ENABLE_ONEDNN_OPTS`, `ONEDNN_MAX_CPU_ISA`). So where they promise it, it is tried.
 
     Args:
         policy: The name of a Keras dtype policy.
     """
-    if policy not in ("mixed_float16", "mixed_bfloat16"):
+    if policy not in _COMPUTE_DTYPES:
         return False
     if tf.config.get_visible_devices("GPU"):
         needed = _TENSOR_CORES if policy == "mixed_float16" else _BFLOAT16_CORES
         return _least_capability() < needed
     in_hardware = _CPU_FLOAT16 if policy == "mixed_float16" else _CPU_BFLOAT16
-    return not in_hardware & _cpu_flags()
+    if not in_hardware & _cpu_flags():
+        return True
+    tried = try_convolution(_COMPUTE_DTYPES[policy])
+    return bool(tried.failure) or not tried.by_onednn
+
+
+def _why_not(policy: str) -> str:
+    """Why a policy's convolutions fail on this machine; "" if they run."""
+    if policy not in _COMPUTE_DTYPES or tf.config.get_visible_devices("GPU"):
+        return ""
+    return try_convolution(_COMPUTE_DTYPES[policy]).failure
+
+
+class Trial(NamedTuple):
+    """What came of a convolution on the CPU.
+
+    Attributes:
+        failure: What TensorFlow says of it; "" if it ran.
+        by_onednn: Whether oneDNN computed it, and not Eigen, which converts to float32 and back.
+    """
+
+    failure: str
+    by_onednn: bool
+
+
+@functools.cache
+def try_convolution(dtype: str) -> Trial:
+    """Computes a small convolution on the CPU, once a process.
+
+    Args:
+        dtype: Of images and kernel.
+    """
+    v1 = tf.compat.v1
+    image, kernel = np.ones((1, 8, 8, 8), np.float32), np.ones((3, 3, 8, 8), np.float32)
+    with tf.Graph().as_default() as graph:
+        # Fed, since TensorFlow would compute a constant's convolution ahead, and by other means.
+        fed = [v1.placeholder(dtype, array.shape) for array in (image, kernel)]
+        result = tf.nn.conv2d(*fed, strides=1, padding="SAME")
+    executed = v1.RunMetadata()
+    # Not eagerly: that would initialize TensorFlow, whose devices no strategy could set then.
+    with v1.Session(graph=graph, config=v1.ConfigProto(device_count={"GPU": 0})) as session:
+        try:
+            session.run(
+                result,
+                {
+                    place: array.astype(place.dtype.as_numpy_dtype)
+                    for place, array in zip(fed, (image, kernel), strict=True)
+                },
+                options=v1.RunOptions(output_partition_graphs=True),
+                run_metadata=executed,
+            )
+        except tf.errors.OpError as error:
+            reason = re.search(r"message: (.+?)(?:\. |, in file|$)", error.message, re.MULTILINE)
+            return Trial(reason[1] if reason else type(error).__name__, by_onednn=False)
+    operations = {node.op for part in executed.partition_graphs for node in part.node}
+    return Trial("", any("Mkl" in name for name in operations))
 
 
 def _least_capability() -> tuple[int, int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from trainer.float32_model import float32_model
-from trainer.precision import is_emulated
+from trainer.precision import can_run, check_runs, is_emulated
 from trainer.trained_model import TrainedModel, load_trained_model
 
 _FLOAT32 = "float32"
@@ -47,14 +47,18 @@ def load_asked_model(run_dir: Path, precision: str, batch_size: int) -> AskedMod
         batch_size: Of all batches.
 
     Raises:
-        InputError: if there is none that can be used.
+        InputError: if there is none that can be used, or 'trained' is a precision that does not
+            run on this machine.
     """
     trained = load_trained_model(run_dir)
     policy = trained.description.precision
+    if precision == "trained":
+        check_runs(policy)
     emulated = is_emulated(policy)
     if policy == _FLOAT32 or precision == "trained" or (precision == "auto" and not emulated):
         return AskedModel(trained, batch_size)
     trained = dataclasses.replace(trained, model=float32_model(trained.model))
-    why = ", which this machine only emulates" if emulated else ""
+    does = "only emulates" if can_run(policy) else "cannot run"
+    why = f", which this machine {does}" if emulated else ""
     note = f"asked in float32, but trained in {policy}{why}: answers differ a little"
     return AskedModel(trained, batch_size, note)

@@ -51,14 +51,33 @@ def test_each_format_answers_as_the_model_does(run_dir, source, tmp_path, capfd,
     assert "[0, 1], (batch, 16, 16, 3)" in card["input"]
 
 
-def test_a_run_in_mixed_precision_is_exported_in_float32(make_run, source, tmp_path):
-    run_dir = make_run(policy="mixed_bfloat16")
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_a_run_in_mixed_precision_is_exported_in_float32(
+    make_run, source, tmp_path, policy, needs_precision
+):
+    needs_precision(policy)
+    run_dir = make_run(policy=policy)
     result = export("keras", run_dir, str(tmp_path / "m.keras"), source)
     assert result.check.difference < 1e-5 < result.policy_difference < 0.1
-    assert "mixed_bfloat16 itself" in result.text
-    model = keras.models.load_model(tmp_path / "m.keras")
+    assert f"{policy} itself: {result.policy_difference:.1e}" in result.text
+    assert_is_float32(tmp_path / "m.keras", policy)
+
+
+def test_a_run_whose_precision_does_not_run_here_is_exported_in_float32(
+    make_run, source, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(exporting, "can_run", lambda policy: policy == "float32")
+    run_dir = make_run(policy="mixed_bfloat16")
+    result = export("keras", run_dir, str(tmp_path / "m.keras"), source)
+    assert result.check.difference < 1e-5 and result.policy_difference is None
+    assert "; mixed_bfloat16 itself does not run on this machine" in result.text
+    assert_is_float32(tmp_path / "m.keras", "mixed_bfloat16")
+
+
+def assert_is_float32(path, policy):
+    model = keras.models.load_model(path)
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
-    assert card_of("keras", tmp_path / "m.keras")["trained_in"] == "mixed_bfloat16"
+    assert card_of("keras", path)["trained_in"] == policy
 
 
 def test_the_copy_in_float32_has_the_weights_and_plain_batch_normalization():
@@ -98,7 +117,7 @@ def test_an_export_with_other_answers_is_refused_and_not_left(
 
 
 def test_a_copy_in_float32_that_went_wrong_is_found(make_run, source, tmp_path, monkeypatch):
-    run_dir = make_run(policy="mixed_bfloat16")
+    run_dir = make_run(policy="mixed_float16")  # which runs on any CPU
 
     def mistaken(model):
         copy = float32_model(model)
@@ -106,7 +125,7 @@ def test_a_copy_in_float32_that_went_wrong_is_found(make_run, source, tmp_path, 
         return copy
 
     monkeypatch.setattr(exporting, "float32_model", mistaken)
-    with pytest.raises(InputError, match="answers in float32 are not those .* mixed_bfloat16"):
+    with pytest.raises(InputError, match="answers in float32 are not those .* mixed_float16"):
         export("keras", run_dir, str(tmp_path / "m.keras"), source)
     assert not list(tmp_path.iterdir())
 
