@@ -13,6 +13,8 @@ from model.build import build_model
 from model.choices import NETWORKS
 from model.cost import multiply_adds
 
+pytestmark = pytest.mark.numerics
+
 OTHERS = [name for name in NETWORKS if name != "strided_net"]
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from model.strided_net import build_strided_net
 
+pytestmark = pytest.mark.numerics
+
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_has_the_published_number_of_parameters(data_format):
@@ -46,7 +48,8 @@ def test_convolutions_are_as_published():
     assert described == [(16, 7, 2, "valid"), *pairs]
 
 
-def test_probabilities_are_float32_under_mixed_precision():
+def test_probabilities_are_float32_under_mixed_precision(needs_precision):
+    needs_precision("mixed_bfloat16")
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = build_strided_net(32, 32, 3, 3)
     probabilities = model(np.random.default_rng(0).random((2, 32, 32, 3), dtype=np.float32))

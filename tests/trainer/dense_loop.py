@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tests.testing.rounding import nudged_state
 from trainer.averaged_weights import AveragedWeights
 from trainer.feed import Feed
 from trainer.loop import Loop
@@ -71,6 +72,16 @@ def take_steps(loop, taken, per_call=1):
 
 def weights(loop):
     return [np.array(variable) for variable in loop.model.trainable_variables]
+
+
+def weights_and_control(loop, taken):
+    """The weights after steps, those of a control, and those before."""
+    start, before = loop.state(), weights(loop)
+    take_steps(loop, taken)
+    expected = weights(loop)
+    loop.restore(nudged_state(start))
+    take_steps(loop, taken)
+    return expected, weights(loop), before
 
 
 def gradients_of(model, features, labels):

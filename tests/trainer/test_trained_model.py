@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from pipelines.errors import InputError
+from tests.testing.rounding import assert_same_answers
 from trainer.model_description import ModelDescription, load_description, sha256_of
 from trainer.trained_model import load_trained_model, save_trained_model
+
+pytestmark = pytest.mark.numerics
 
 SIZE = 8
 DESCRIPTION = ModelDescription(
@@ -46,8 +49,9 @@ def test_comes_back(written):
         **{**vars(DESCRIPTION), "sha256": sha256_of(run_dir / "model.keras")}
     )
     images = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), np.uint8)
-    expected = np.asarray(model(images / np.float32(255)))
-    np.testing.assert_allclose(trained.probabilities(images), expected, rtol=1e-6)
+    assert_same_answers(
+        trained.probabilities(images), lambda: model(images / np.float32(255)), model
+    )
     assert "[0, 1], (batch, 8, 8, 3)" in json.loads((run_dir / "model.json").read_text())["input"]
 
 

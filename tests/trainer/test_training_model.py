@@ -9,6 +9,8 @@ from model.build import build_model
 from model.choices import NETWORKS
 from trainer.training_model import ByteDropout, FusedBatchNormalization, training_model
 
+pytestmark = pytest.mark.numerics
+
 layers = keras.layers
 
 
@@ -57,13 +59,15 @@ def test_it_has_the_variables_of_the_model():
     assert {id(v) for v in twin.variables} == {id(v) for v in model.variables}
 
 
-def test_in_half_precision_the_statistics_are_float32():
+def test_in_half_precision_the_statistics_are_float32(needs_precision):
+    needs_precision("mixed_bfloat16")
     model = keras.Sequential(
         [keras.Input((4, 4, 3)), layers.BatchNormalization(dtype="mixed_bfloat16")]
     )
     images = np.random.default_rng(1).normal(5, 1, (2, 4, 4, 3)).astype("float32")
     answers = training_model(model)(images, training=True)
     assert answers.dtype == "bfloat16"
+    # Of the same bfloat16 numbers, added up in float32; the statistics take a hundredth of that.
     seen = tf.cast(tf.cast(images, "bfloat16"), "float32").numpy().reshape(-1, 3)
     moving_mean, moving_variance = model.layers[-1].non_trainable_variables
     np.testing.assert_allclose(moving_mean, 0.01 * seen.mean(axis=0), rtol=1e-4)

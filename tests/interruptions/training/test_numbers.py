@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.interruptions.training.conftest import FLAGS, REPLICAS, read_ending
+from tests.testing.rounding import assert_same_but_for_rounding
 from trainer.checkpoint_files import checkpoints_in
 
 EVALUATED = {
@@ -111,22 +112,33 @@ def test_every_example_counts_once(outcomes, base, note_fault):
             del report[name]
         assert report["examples"] == 5
         assert sum(of_class["support"] for of_class in report["per_class"].values()) == 5
-    assert reports[1:] == reports[:-1]
+    # The same counts; means of probabilities are added up in another order.
+    for report in reports[1:]:
+        assert flat(report) == pytest.approx(flat(reports[0]), abs=1e-5)
     losses = [read_ending(base / name).history[0]["eval_loss"] for name in EVALUATED]
-    np.testing.assert_allclose([float(loss) for loss in losses], float(losses[0]), rtol=1e-6)
+    np.testing.assert_allclose([float(loss) for loss in losses], float(losses[0]), rtol=1e-5)
+
+
+def flat(document, path=""):
+    """Path -> value of a document, as `pytest.approx` compares them."""
+    if not isinstance(document, dict | list):
+        return {path: document}
+    parts = document.items() if isinstance(document, dict) else enumerate(document)
+    return {p: v for key, value in parts for p, v in flat(value, f"{path}/{key}").items()}
 
 
 def test_one_replica_and_two(outcomes, note_fault):
-    """The network enlarges whatever differs: so does a change of 1e-7 in the first weights."""
+    """The network enlarges whatever differs: what is allowed, a control tells."""
     happened = note_fault("numbers", "1 replica and 2: 55 steps, no dropout, float32")
     outcome = outcomes["losses"]
     assert (outcome.status, outcome.errors) == (0, "")
     line = next(line for line in outcome.output.splitlines() if line.startswith("LOSSES "))
-    one, two, changed = np.array(json.loads(line.removeprefix("LOSSES ")))
-    apart, control = (np.max(np.abs(one - other) / one) for other in (two, changed))
-    happened(f"losses {apart:.0e} apart at most; {control:.0e} after a change of 1e-7")
+    one, two, control = np.array(json.loads(line.removeprefix("LOSSES ")))
+    apart, noise = (np.max(np.abs(one - other) / one) for other in (two, control))
+    happened(f"losses {apart:.0e} apart at most; {noise:.0e} from weights a last digit away")
     assert len(one) == 55 and one.std() > 0.1
-    assert 0 < apart < 3e-4
+    assert apart > 0
+    assert_same_but_for_rounding([two], [one], [control], [np.full(55, one[0])])
 
 
 # The weights stay as they were drawn, the same for any batch and number of replicas.
@@ -136,16 +148,16 @@ from trainer.loop import Loop
 Loop.train = lambda loop, batch, count, progress, vote=False: progress
 """
 
-# StridedNet without dropout, on one replica, on two, and on one with other last digits: the loss
+# StridedNet without dropout, on one replica, on two, and on one from `nudged` weights: the loss
 # of each step.
 LOSSES = """
 import json, os
-import numpy as np
 from pipelines.command_line import define_flags, parse_config
 import keras
 from trainer.config import TrainConfig
 from trainer.loop import Loop
 from trainer.train import train
+from tests.testing.rounding import nudged_state
 
 keras.layers.Dropout.__init__ = (
     lambda layer, rate, old=keras.layers.Dropout.__init__, **keywords: old(layer, 0.0, **keywords)
@@ -154,10 +166,8 @@ take = Loop.train
 sums = []
 
 def noted(loop, batch, count, progress, *rest):
-    if name == "changed" and int(progress.step) == 0:
-        noise = np.random.default_rng(0)
-        for variable in loop.model.trainable_variables:
-            variable.assign(variable * (1 + 1e-7 * noise.standard_normal(variable.shape)))
+    if name == "control" and int(progress.step) == 0:
+        loop.restore(nudged_state(loop.state()))
     after = take(loop, batch, count, progress, *rest)
     sums.append(float(after.sums[0] - progress.sums[0]))
     return after
@@ -165,7 +175,7 @@ def noted(loop, batch, count, progress, *rest):
 Loop.train = noted
 losses = []
 two = ["--strategy=mirrored", "--virtual_devices=2"]
-for name, devices in (("one", []), ("two", two), ("changed", [])):
+for name, devices in (("one", []), ("two", two), ("control", [])):
     argv = ["trainer.main", *job["flags"], f"--run_dir={job['output_dir']}-{name}", *devices]
     train(parse_config(TrainConfig, define_flags(TrainConfig), argv))
     losses.append(list(sums))

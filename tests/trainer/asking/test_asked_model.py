@@ -5,10 +5,15 @@ import numpy as np
 import pytest
 
 from model.strided_net import build_strided_net
+from pipelines.errors import InputError
+from tests.testing.rounding import assert_same_answers
+from trainer import precision
 from trainer.asking import asked_model
 from trainer.asking.asked_model import load_asked_model
 from trainer.model_description import ModelDescription
 from trainer.trained_model import save_trained_model
+
+pytestmark = pytest.mark.numerics
 
 SIZE = 32
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, SIZE, SIZE, 3), np.uint8)
@@ -26,8 +31,11 @@ def trained_in(request, tmp_path_factory):
     return run_dir, request.param
 
 
-def test_a_precision_that_is_only_emulated_becomes_float32(trained_in, monkeypatch, note_fault):
+def test_a_precision_that_is_only_emulated_becomes_float32(
+    trained_in, monkeypatch, note_fault, needs_precision
+):
     run_dir, policy = trained_in
+    needs_precision(policy)
     happened = note_fault("model", f"trained in {policy}, which is emulated")
     monkeypatch.setattr(asked_model, "is_emulated", lambda name: True)
     as_trained = load_asked_model(run_dir, "trained", 4)
@@ -42,6 +50,20 @@ def test_a_precision_that_is_only_emulated_becomes_float32(trained_in, monkeypat
     np.testing.assert_allclose(b.sum(axis=1), 1, rtol=1e-5)
 
 
+def test_a_precision_that_does_not_run_becomes_float32_or_is_refused(
+    trained_in, monkeypatch, note_fault
+):
+    run_dir, policy = trained_in
+    happened = note_fault("model", f"trained in {policy}, which does not run here")
+    failing = precision.Trial("could not create a primitive", by_onednn=False)
+    monkeypatch.setattr(precision, "try_convolution", lambda dtype: failing)
+    note = load_asked_model(run_dir, "auto", 4).note
+    happened(note)
+    assert f"asked in float32, but trained in {policy}, which this machine cannot run" in note
+    with pytest.raises(InputError, match=f"precision {policy}, .*create a primitive.*; set --prec"):
+        load_asked_model(run_dir, "trained", 4)
+
+
 def test_a_precision_that_is_there_stays(trained_in, monkeypatch):
     run_dir, _ = trained_in
     monkeypatch.setattr(asked_model, "is_emulated", lambda name: False)
@@ -53,7 +75,7 @@ def test_how_many_are_asked_about_together_changes_nothing(asked):
     size = asked.trained.description.image_size
     images = np.random.default_rng(1).integers(0, 256, (7, size, size, 3), np.uint8)
     together = asked.probabilities(images)
-    np.testing.assert_allclose(together, asked.trained.probabilities(images), rtol=0, atol=1e-6)
+    assert_same_answers(together, lambda: asked.trained.probabilities(images), asked.trained.model)
     assert len(np.unique(together[:, 0])) == 7
     for number in range(7):
         alone = asked.probabilities(images[number : number + 1])

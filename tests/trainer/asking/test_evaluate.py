@@ -34,12 +34,13 @@ def test_the_own_test_split_gives_the_runs_own_numbers(evaluate, finished_run):
     printed, report = evaluate()
     of_run = json.loads((finished_run / "report.json").read_text())
     assert report["split"] == "test" and report["examples"] == 6
+    # Rates, and means of 6 float32 probabilities, which batches of another size may round anew.
     for key in set(of_run) - {"train_seconds", "images_per_second", "input_wait_fraction"}:
         if key != "per_class":
-            assert report[key] == pytest.approx(of_run[key], abs=1e-6), key
+            assert report[key] == pytest.approx(of_run[key], abs=1e-5), key
     for name, figures in of_run["per_class"].items():
         for figure, value in figures.items():
-            assert report["per_class"][name][figure] == pytest.approx(value, abs=1e-6)
+            assert report["per_class"][name][figure] == pytest.approx(value, abs=1e-5)
     assert report["notes"] == [] and "note:" not in printed
 
 

@@ -10,10 +10,13 @@ import tensorflow as tf
 from PIL import Image
 
 from pipelines.decode import decode_and_resize
+from tests.testing.rounding import assert_same_answers
 from trainer.exporting.saved_model import SavedModelRunner, write_saved_model
 from trainer.trained_model import load_trained_model
 
 from .conftest import CLASS_NAMES, SIZE
+
+pytestmark = pytest.mark.numerics
 
 # What a user without this project writes, in another folder.
 IN_PLAIN_TENSORFLOW = """
@@ -58,7 +61,9 @@ def test_files_are_read_as_in_training(runner, trained):
     pixels = np.stack([decode_and_resize(tf.constant(data), SIZE).numpy() for data in FILES])
     expected = trained.probabilities(pixels)
     answer = runner.encoded_images(FILES)
-    np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-6)
+    assert_same_answers(
+        answer["probabilities"], lambda: trained.probabilities(pixels), trained.model
+    )
     np.testing.assert_array_equal(answer["probability"], answer["probabilities"].max(axis=1))
     names = [CLASS_NAMES[place] for place in expected.argmax(axis=1)]
     assert [name.decode() for name in answer["class_names"]] == names
@@ -71,8 +76,10 @@ def test_a_reduced_scale_is_used_where_training_used_it(make_run, tmp_path):
     large = encoded("JPEG", size=(160, 120))
     pixels = [decode_and_resize(tf.constant(large), SIZE, ratio).numpy() for ratio in (4, 1)]
     received = SavedModelRunner(tmp_path / "exported").encoded_images([large])["probabilities"]
-    expected, other = trained.probabilities(np.stack(pixels))
-    np.testing.assert_allclose(received[0], expected, atol=1e-6)
+    assert_same_answers(
+        received[0], lambda: trained.probabilities(np.stack(pixels))[0], trained.model
+    )
+    other = trained.probabilities(np.stack(pixels))[1]
     assert np.abs(received[0] - other).max() > 1e-3
 
 
@@ -99,5 +106,6 @@ def test_plain_tensorflow_in_another_folder_reads_it(folder, runner):
     answer = runner.encoded_images(FILES[:1])
     (name, probability), modules = done.stdout.splitlines()[0].split(), done.stdout.splitlines()[1]
     assert name == answer["class_names"][0].decode()
-    assert float(probability) == pytest.approx(float(answer["probability"][0]), abs=1e-6)
+    # The same graph in another process, which may have other threads.
+    assert float(probability) == pytest.approx(float(answer["probability"][0]), abs=1e-5)
     assert modules in ("[]", "['keras']")

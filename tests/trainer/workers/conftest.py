@@ -62,7 +62,7 @@ class Workers:
         """Waits for a worker's end: its exit status, what it printed since, and its errors."""
         process = self.processes[index]
         # Its stdin stays open until then: it may be reading.
-        status = process.wait(60)
+        status = process.wait(300)
         return status, process.stdout.read(), process.stderr.read()
 
     def kill(self) -> None:

@@ -1,0 +1,69 @@
+"""How far apart two trainings may be that differ in their rounding alone.
+
+Another processor, another number of threads or of replicas sums in another order. How far that
+takes weights apart depends on the network, the optimizer and the processor, so no constant is right
+everywhere. Instead a control tells: the expected training once more, from weights that were moved
+by one unit in the last place.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+# Rounding strikes in every operation of every step, the control's change once, before the first.
+# The most that was seen was 4; 11 in Grad-CAM, whose maps are small differences of large sums.
+FACTOR = 50
+# What a mistake does to weights is a large part of what training does: half a gradient, a share
+# that is seen twice. So the control has to leave that far outside of what is allowed.
+LARGEST_SHARE = 0.1
+
+
+def nudged(array: Any) -> np.ndarray:
+    """Every number one unit in the last place away, up or down; integers as they are."""
+    array = np.asarray(array)
+    if not np.issubdtype(array.dtype, np.floating):
+        return array
+    up = np.random.default_rng(array.size).integers(0, 2, array.shape, dtype=bool)
+    return np.nextafter(array, np.where(up, np.inf, -np.inf).astype(array.dtype))
+
+
+def assert_same_but_for_rounding(
+    got: Sequence[Any], expected: Sequence[Any], control: Sequence[Any], start: Sequence[Any]
+) -> None:
+    """Compares arrays, such as the weights at the end of a training.
+
+    Args:
+        got: What is tested.
+        expected: What a reference gives.
+        control: What it gives from `nudged` weights.
+        start: What both had before; `expected` for figures that had no value then.
+    """
+    for place, values in enumerate(zip(got, expected, control, start, strict=True)):
+        one, reference, other, before = (np.asarray(value, float) for value in values)
+        apart, noise, moved = (np.max(np.abs(reference - x)) for x in (one, other, before))
+        # Of a few numbers none may have moved in the control.
+        noise = max(noise, np.finfo(np.float32).eps * np.max(np.abs(reference)))
+        said = f"array {place}: {apart:.1e} away, the control {noise:.1e}, the start {moved:.1e}"
+        assert apart <= FACTOR * noise, said
+        assert moved == 0 or FACTOR * noise < LARGEST_SHARE * moved, f"{said}: it would hide faults"
+
+
+def answers_and_control(ask: Callable[[], np.ndarray], model: Any) -> tuple[np.ndarray, np.ndarray]:
+    """What a function of a Keras model returns, and what it does while the weights are `nudged`."""
+    expected, weights = np.asarray(ask()), model.get_weights()
+    model.set_weights([nudged(array) for array in weights])
+    control = np.asarray(ask())
+    model.set_weights(weights)
+    return expected, control
+
+
+def assert_same_answers(got: np.ndarray, ask: Callable[[], np.ndarray], model: Any) -> None:
+    """Compares with what `ask` returns, a function of a Keras model, except for rounding."""
+    expected, control = answers_and_control(ask, model)
+    assert_same_but_for_rounding([got], [expected], [control], [expected])
+
+
+def nudged_state(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The state of a `Loop` with the model's weights `nudged`."""
+    return {name: nudged(a) if name.startswith("model/") else a for name, a in state.items()}

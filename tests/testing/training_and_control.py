@@ -1,0 +1,38 @@
+"""`trainer.main`, and then the same again from `nudged` weights: what rounding does to a run.
+
+RUN_DIR is the run, RUN_DIR-control the other one, and RUN_DIR-start.npz has the weights before.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from pipelines import command_line, quiet_tensorflow
+from tests.testing.rounding import nudged_state
+from trainer.config import TrainConfig
+
+
+def main(config: TrainConfig) -> None:
+    quiet_tensorflow.import_tensorflow()
+    from trainer import train
+
+    make_loop = train.make_loop
+
+    def noted(*args: Any) -> Any:
+        loop = make_loop(*args)
+        np.savez(f"{config.run_dir}-start.npz", *loop.model.get_weights())
+        return loop
+
+    def moved(*args: Any) -> Any:
+        loop = make_loop(*args)
+        loop.restore(nudged_state(loop.state()))
+        return loop
+
+    for make, name in ((noted, ""), (moved, "-control")):
+        train.make_loop = make
+        train.train(dataclasses.replace(config, run_dir=f"{config.run_dir}{name}"))
+
+
+if __name__ == "__main__":
+    command_line.run(main, TrainConfig)
