@@ -22,8 +22,8 @@ class ModelOptions:
     )
     precision: str = option(
         "auto",
-        "auto: as the model was trained, but in float32 where this machine lacks that precision, or "
-        "emulates it several times slower (answers then differ in the second or third decimal). "
+        "auto: as the model was trained, but in float32 where this machine lacks that precision "
+        "or would be several times slower (answers then differ in the second or third decimal). "
         "trained: as it was trained. float32: in float32.",
         group=MODEL,
         choices=("auto", "trained", "float32"),
