@@ -42,14 +42,19 @@ def test_the_default_recipe_reaches_98_percent_on_two_replicas(caltech4, tmp_pat
     )
     report = json.loads((run_dir / "report.json").read_text())
     assert report["examples"] == 559
+    # Of 15 runs (README) the mean is 99.57 % with a deviation of 0.32: five of them are left.
     assert report["accuracy"] >= 0.98
 
 
 def test_the_fast_recipe_reaches_97_percent(caltech4, tmp_path):
-    run_dir = tmp_path / "run"
-    flags = (f"--data_dir={caltech4}", f"--run_dir={run_dir}", "--flagfile=recipes/fast.flags")
-    run("trainer.main", *flags)
-    assert json.loads((run_dir / "report.json").read_text())["accuracy"] >= 0.97
+    flags = (f"--data_dir={caltech4}", "--flagfile=recipes/fast.flags")
+    accuracies = []
+    for seed in range(3):
+        run_dir = tmp_path / f"run{seed}"
+        run("trainer.main", *flags, f"--run_dir={run_dir}", f"--seed={seed}")
+        accuracies.append(json.loads((run_dir / "report.json").read_text())["accuracy"])
+    # Of 15 runs (README) the mean is 98.06 % with a deviation of 0.51, and so 0.3 for three.
+    assert np.mean(accuracies) >= 0.97
 
 
 def test_two_workers_of_which_one_is_killed_do_as_two_replicas(caltech4, tmp_path, note_fault):
