@@ -3,7 +3,7 @@
 import io
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,16 @@ def write_image_folder(base: Path, images_per_class: int = TINY_IMAGES_PER_CLASS
             data = tiny_jpeg(100 * label + number)
             (folder / class_name / f"image_{number:04}.jpg").write_bytes(data)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Whatever a test sets in the environment is gone after it."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ def build_small(
     depth: int,
     classes: int,
     *,
+    activation: str = "relu",
     batch_norm_momentum: float = 0.99,
     sync_batch_norm: bool = False,
     reg: Any = None,
@@ -31,7 +32,7 @@ def build_small(
                 padding="valid" if strides > 1 else "same",
                 kernel_regularizer=reg,
             ),
-            layers.Activation("relu"),
+            layers.Activation(activation),
             layers.BatchNormalization(momentum=batch_norm_momentum, synchronized=sync_batch_norm),
         ]
     stack += [

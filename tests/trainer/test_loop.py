@@ -32,13 +32,20 @@ SIZE, CLASSES, BATCH = 16, 3, 8
 Means = collections.namedtuple("Means", "loss accuracy norm progress")
 
 
+# Smooth, since the slope of relu jumps where rounding changes a sign.
+SMOOTH = "elu"
+
+
 def strided_net(**choices):
-    return build_strided_net(SIZE, SIZE, 3, CLASSES, **choices)
+    return build_strided_net(SIZE, SIZE, 3, CLASSES, activation=SMOOTH, **choices)
 
 
 def small(**choices):
     """Two layers of each kind that StridedNet has; the steps do not depend on the network."""
-    return build_small("small", SIZE, SIZE, 3, CLASSES, filters=(4, 6), **choices)
+    filters = (4, 6)
+    return build_small(
+        "small", SIZE, SIZE, 3, CLASSES, filters=filters, activation=SMOOTH, **choices
+    )
 
 
 def make_loop(
