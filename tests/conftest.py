@@ -12,9 +12,13 @@ from PIL import Image
 
 pytest_plugins = ["tests.fault_table", "tests.side_by_side", "pytester"]
 
-# What would change what the commands print, for whoever runs the tests. Before any import.
-for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_CPP_MAX_VLOG_LEVEL", "COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+# What would change what the commands do or print, for whoever runs the tests. Before any import.
+for name in (
+    "TF_CPP_MIN_LOG_LEVEL", "TF_CPP_MAX_VLOG_LEVEL", "ONEDNN_VERBOSE", "TF_CONFIG", "KERAS_BACKEND",
+    "PYTHONWARNINGS", "COLUMNS", "NO_COLOR", "FORCE_COLOR",
+):  # fmt: skip
     os.environ.pop(name, None)
+os.environ["no_proxy"] = "localhost,127.0.0.1"
 # In the background (`pytest &`, cron) a shell has SIGINT ignored, and so would all that is started.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

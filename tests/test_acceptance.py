@@ -42,7 +42,7 @@ def test_the_default_recipe_reaches_98_percent_on_two_replicas(caltech4, tmp_pat
     )
     report = json.loads((run_dir / "report.json").read_text())
     assert report["examples"] == 559
-    # Of 15 runs (README) the mean is 99.57 % with a deviation of 0.32: five of them are left.
+    # Of 15 runs (README) the mean is 99.57 % with a deviation of 0.32: the bound is five below.
     assert report["accuracy"] >= 0.98
 
 
@@ -53,7 +53,7 @@ def test_the_fast_recipe_reaches_97_percent(caltech4, tmp_path):
         run_dir = tmp_path / f"run{seed}"
         run("trainer.main", *flags, f"--run_dir={run_dir}", f"--seed={seed}")
         accuracies.append(json.loads((run_dir / "report.json").read_text())["accuracy"])
-    # Of 15 runs (README) the mean is 98.06 % with a deviation of 0.51, and so 0.3 for three.
+    # Of 15 runs (README) the mean is 98.06 % with a deviation of 0.51: 0.3 for three's mean.
     assert np.mean(accuracies) >= 0.97
 
 

@@ -47,7 +47,7 @@ def check_runs(policy: str) -> None:
     Raises:
         InputError: if it fails, with TensorFlow's reason.
     """
-    failure = _why_not(policy)
+    failure = why_not(policy)
     if failure:
         raise InputError(
             f"received the precision {policy}, whose convolutions do not run on this machine "
@@ -57,14 +57,15 @@ def check_runs(policy: str) -> None:
 
 def can_run(policy: str) -> bool:
     """Whether convolutions in a policy's precision run on this machine, however slowly."""
-    return not _why_not(policy)
+    return not why_not(policy)
 
 
 def is_emulated(policy: str) -> bool:
     """Whether this machine lacks the arithmetic of a policy: it is several times slower, or fails.
 
-    The flags of a processor alone do not tell: oneDNN can be off, or be held to older instructions
-    (`TF_ENABLE_ONEDNN_OPTS`, `ONEDNN_MAX_CPU_ISA`). So where they promise it, it is tried.
+    The flags of a processor alone do not tell: oneDNN can be off (`TF_ENABLE_ONEDNN_OPTS`), or be
+    held to older instructions (`ONEDNN_MAX_CPU_ISA`). So where they promise it, it is tried. What
+    is not seen is AVX-512 without its BF16 by that variable, which oneDNN emulates.
 
     Args:
         policy: The name of a Keras dtype policy.
@@ -81,7 +82,7 @@ def is_emulated(policy: str) -> bool:
     return bool(tried.failure) or not tried.by_onednn
 
 
-def _why_not(policy: str) -> str:
+def why_not(policy: str) -> str:
     """Why a policy's convolutions fail on this machine; "" if they run."""
     if policy not in _COMPUTE_DTYPES or tf.config.get_visible_devices("GPU"):
         return ""

@@ -2,9 +2,12 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from trainer.fused_adam import FusedAdam
+
+pytestmark = pytest.mark.numerics
 
 RATE = keras.optimizers.schedules.CosineDecay(0.05, 10)
 

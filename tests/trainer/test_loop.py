@@ -113,9 +113,9 @@ def take_steps(loop, dataset, count, per_call=1):
 
 
 def ended(loop, dataset, count):
-    """Mean loss, accuracy and the model's variables after steps."""
+    """Mean loss and the model's variables after steps."""
     means = take_steps(loop, dataset, count)
-    return [means.loss, means.accuracy, *variables(loop.state())]
+    return [means.loss, *variables(loop.state())]
 
 
 def variables(state):
@@ -129,8 +129,7 @@ def ended_and_control(loop, dataset, count):
     start = loop.state()
     expected = ended(loop, dataset, count)
     loop.restore(nudged_state(start))
-    # Of loss and accuracy nothing was before; what steps move is the weights.
-    return expected, ended(loop, dataset, count), [*expected[:2], *variables(start)]
+    return expected, ended(loop, dataset, count), [0.0, *variables(start)]
 
 
 def assert_same_as_fit(loop, reference, loss, *data, **fit):
@@ -201,6 +200,9 @@ def test_two_replicas_take_the_steps_of_one():
         np.testing.assert_array_equal(got, expected)
     got = ended(two, random_batches(4), 4)
     assert_same_but_for_rounding(got, *ended_and_control(one, random_batches(4), 4))
+    # No example is so near a tie that its answer would be another one.
+    again = [take_steps(loop, random_batches(4), 4).accuracy for loop in (one, two)]
+    assert again[0] == again[1]
 
 
 def test_the_replicas_hold_the_same_weights():
@@ -294,6 +296,7 @@ def test_predictions_leave_the_padding_out(replicas):
     probabilities = np.asarray(loop.model(images[:11], training=False))
     np.testing.assert_array_equal(predictions.labels, labels[:11])
     np.testing.assert_array_equal(predictions.predicted, probabilities.argmax(axis=1))
+    # The same weights in a graph and op by op, in sums of a hundred products.
     np.testing.assert_allclose(predictions.confidence, probabilities.max(axis=1), rtol=1e-5)
     right = probabilities[np.arange(11), labels[:11]]
     np.testing.assert_allclose(predictions.label_probability, right, rtol=1e-5)
@@ -419,4 +422,5 @@ def test_augmentation_on_the_device_gives_the_steps_of_the_host(data_dir, replic
         for _ in range(4):
             progress = loop.train(next(steps), 1, progress)
         losses.append(progress.sums.numpy()[0])
+    # Of the same weights; compiled, the pixels are within 1e-5 of those of the host.
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)

@@ -50,7 +50,7 @@ def test_every_network_trains_on_two_replicas(name):
         progress = loop.train(steps.take(1), 1, progress)
         losses.append((progress.sums.numpy()[0] - before) / BATCH)
     assert np.isfinite(losses).all()
-    assert min(losses[3:]) < losses[0]
+    assert min(losses[3:]) < losses[0]  # dark and light images: any step in the right direction
     for variable in loop.model.variables:
         first, second = loop.strategy.experimental_local_results(variable.value)
         np.testing.assert_array_equal(first, second, err_msg=variable.path)

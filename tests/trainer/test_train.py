@@ -129,8 +129,10 @@ def test_the_code_of_the_card_answers_as_the_run_did(run_dir, data_dir, monkeypa
     trained = load_trained_model(run_dir)
     pixels = np.frombuffer(decode_to_pixels(example.image, 16), np.uint8).reshape(1, 16, 16, 3)
     (probabilities,) = trained.probabilities(pixels)
-    assert name == trained.class_names[probabilities.argmax()]
-    assert float(confidence) == pytest.approx(probabilities.max(), abs=0.02)
+    # Pillow and TensorFlow decode and resize, to a grey level or two: of a near tie, either class.
+    said = probabilities[trained.class_names.index(name)]
+    assert said == pytest.approx(probabilities.max(), abs=0.02)
+    assert float(confidence) == pytest.approx(said, abs=0.02)
 
 
 def test_pictures_of_an_earlier_end_go(data_dir, tmp_path):
@@ -186,9 +188,9 @@ def test_the_command_on_two_devices_repeats_bit_for_bit(data_dir, tmp_path):
     """Another process gives what this one does."""
     arguments = ("--strategy=mirrored", "--virtual_devices=2")
     run_command(data_dir, tmp_path / "a", WHOLE, *arguments)
-    devices = {"strategy": "mirrored", "virtual_devices": 2}
-    run_dir = str(tmp_path / "b")
-    train(TrainConfig(data_dir=str(data_dir), run_dir=run_dir, **SMALL, **devices))
+    changes = {"strategy": "mirrored", "virtual_devices": 2, "pictures": False, "audit": False}
+    config = TrainConfig(data_dir=str(data_dir), run_dir=str(tmp_path / "b"), **WHOLE | changes)
+    train(config)
     for got, expected in zip(weights(tmp_path / "a"), weights(tmp_path / "b"), strict=True):
         np.testing.assert_array_equal(got, expected)
 
@@ -246,8 +248,7 @@ def test_a_run_in_mixed_precision(data_dir, tmp_path, policy, needs_precision):
 
 
 def test_a_precision_that_does_not_run_leaves_no_run_directory(data_dir, tmp_path, monkeypatch):
-    failing = precision.Trial("could not create a primitive", by_onednn=False)
-    monkeypatch.setattr(precision, "try_convolution", lambda dtype: failing)
+    monkeypatch.setattr(precision, "why_not", lambda policy: "could not create a primitive")
     run_dir = tmp_path / "run"
     flags = {**SMALL, "precision": "mixed_bfloat16"}
     with pytest.raises(InputError, match="precision mixed_bfloat16, whose convolutions do not run"):
@@ -336,11 +337,11 @@ def test_the_best_epoch_by_the_validation_split_is_kept_and_ends_the_run(
         )
         probabilities.extend(right[counted.numpy() > 0, 0])
     loss = -np.mean(np.log(np.maximum(probabilities, 1e-7)))
-    # The same weights op by op and in a graph, of which the epochs differ by a hundredth and more.
-    assert loss == pytest.approx(min(losses), rel=1e-4)
     report = json.loads((run_dir / "report.json").read_text())
     assert report["kept_epoch"] == losses.index(min(losses)) + 1
-    assert losses[-1] > 1.01 * min(losses)  # or else it would prove nothing
+    # The same weights op by op and in a graph; of another epoch the loss is farther away.
+    assert loss == pytest.approx(min(losses), rel=1e-4)
+    assert all(abs(loss - other) > 1e-3 * loss for other in losses if other != min(losses))
     assert len(losses) == min(5, losses.index(min(losses)) + 1 + 2)
 
 

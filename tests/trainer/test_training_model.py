@@ -39,6 +39,8 @@ def test_a_pass_is_that_of_the_model(name):
         passes.append(pass_of(model, forward, images))
     assert stand_ins(forward, FusedBatchNormalization)
     for got, expected in zip(*passes, strict=True):
+        # Deep networks with relu, whose slope jumps where rounding changes a sign; a layer that is
+        # left out or has another formula changes a tenth and more.
         error = np.linalg.norm(np.array(got) - np.array(expected))
         assert error < 1e-2 * np.linalg.norm(np.array(expected)) + 1e-4
 

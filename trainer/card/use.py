@@ -48,9 +48,9 @@ def how_to_repeat(run: FinishedRun) -> Iterator[str]:
         training_command(run.config, run.world["precision"]),
     )
     yield (
-        "The same images and settings give the same shards, and so the fingerprint above. With "
-        "the same versions and number of replicas the weights are the same on a CPU, too, bit for "
-        "bit."
+        "The same images and settings give the same shards, and so the fingerprint above. On the "
+        "same CPU, with the same versions, settings and number of replicas, the weights are the "
+        "same, too, bit for bit; on another one, except for rounding."
     )
 
 

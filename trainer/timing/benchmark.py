@@ -13,6 +13,7 @@ from trainer.config import TrainConfig
 from trainer.feed import Feed
 from trainer.inputs import checked_manifest, prepare_inputs
 from trainer.loop_setup import make_loop
+from trainer.precision import choose_policy
 from trainer.strategy import check_batch_size, make_strategy
 from trainer.timing.findings import Findings
 from trainer.timing.stages import time_stages
@@ -34,6 +35,7 @@ def run_benchmark(config: TrainConfig, seconds: float, rounds: int) -> Findings:
     """
     manifest = checked_manifest(config)
     strategy = make_strategy(config.strategy, config.virtual_devices)
+    choose_policy(config.precision)  # or its refusal, before minutes are spent
     check_batch_size(config.batch_size, strategy, config.accumulation_steps)
     inputs = prepare_inputs(config, manifest, replicas=strategy.num_replicas_in_sync)
     data = inputs.data_dir, inputs.manifest, inputs.options

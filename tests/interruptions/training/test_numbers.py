@@ -138,6 +138,7 @@ def test_one_replica_and_two(outcomes, note_fault):
     apart, noise = (np.max(np.abs(one - other) / one) for other in (two, control))
     happened(f"losses {apart:.0e} apart at most; {noise:.0e} from weights a last digit away")
     assert len(one) == 55 and one.std() > 0.1
+    # That a step is the right one is seen in fewer and larger ones; here, that 55 stay together.
     assert apart > 0
     assert_same_but_for_rounding([two], [one], [control], [np.full(55, one[0])])
 

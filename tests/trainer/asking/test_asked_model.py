@@ -55,8 +55,8 @@ def test_a_precision_that_does_not_run_becomes_float32_or_is_refused(
 ):
     run_dir, policy = trained_in
     happened = note_fault("model", f"trained in {policy}, which does not run here")
-    failing = precision.Trial("could not create a primitive", by_onednn=False)
-    monkeypatch.setattr(precision, "try_convolution", lambda dtype: failing)
+    monkeypatch.setattr(precision, "why_not", lambda policy: "could not create a primitive")
+    monkeypatch.setattr(asked_model, "is_emulated", lambda policy: True)
     note = load_asked_model(run_dir, "auto", 4).note
     happened(note)
     assert f"asked in float32, but trained in {policy}, which this machine cannot run" in note
@@ -77,6 +77,6 @@ def test_how_many_are_asked_about_together_changes_nothing(asked):
     together = asked.probabilities(images)
     assert_same_answers(together, lambda: asked.trained.probabilities(images), asked.trained.model)
     assert len(np.unique(together[:, 0])) == 7
-    for number in range(7):
-        alone = asked.probabilities(images[number : number + 1])
-        np.testing.assert_array_equal(alone[0], together[number])
+    # One image goes through at the first place of a batch, where a kernel may round otherwise.
+    alone = np.concatenate([asked.probabilities(image[np.newaxis]) for image in images])
+    assert_same_answers(alone, lambda: asked.probabilities(images), asked.trained.model)

@@ -149,8 +149,11 @@ def test_examples_of_a_source_are_read_again_by_number(asked, image_folder, make
     numbers = [20, 2, 2, 0]
     names = ["squares/image_0005.jpg", *["circles/image_0003.jpg"] * 2, "circles/image_0000.jpg"]
     assert judged.examples.file_names(numbers) == names
+    # At other places of a batch, where a kernel may round otherwise.
     again = asked.probabilities(judged.examples.images(numbers))
-    np.testing.assert_array_equal(again, judged.predictions.probabilities[numbers])
+    expected = judged.predictions.probabilities[numbers]
+    np.testing.assert_allclose(again, expected, atol=1e-5)
+    assert np.abs(expected[0] - expected[1]).max() > 1e-3
     assert judged.examples.images([]).shape == (0, 16, 16, 3)
     (image_folder / "circles" / "image_0003.jpg").write_bytes(b"")
     with pytest.raises(InputError, match="which changed while it was evaluated"):

@@ -15,6 +15,8 @@ from trainer.float32_model import float32_model
 
 from .conftest import CLASS_NAMES, SIZE, varied_model
 
+pytestmark = pytest.mark.numerics
+
 
 def missing_any(name):
     missing = missing_packages(name)
@@ -42,7 +44,7 @@ def test_each_format_answers_as_the_model_does(run_dir, source, tmp_path, capfd,
     result = export(name, run_dir, str(path), source)
     assert capfd.readouterr() == ("", "")  # converters print
     assert result.check.images == 6
-    assert 0 <= result.check.difference < 1e-5
+    assert 0 <= result.check.difference < 1e-5  # other runtimes round otherwise; users get 1e-4
     assert result.policy_difference is None
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
     card = card_of(name, path)
@@ -116,8 +118,11 @@ def test_an_export_with_other_answers_is_refused_and_not_left(
     assert earlier.read_bytes() == b"an earlier export"
 
 
-def test_a_copy_in_float32_that_went_wrong_is_found(make_run, source, tmp_path, monkeypatch):
-    run_dir = make_run(policy="mixed_float16")  # which runs on any CPU
+def test_a_copy_in_float32_that_went_wrong_is_found(
+    make_run, source, tmp_path, monkeypatch, needs_precision
+):
+    needs_precision("mixed_float16")
+    run_dir = make_run(policy="mixed_float16")
 
     def mistaken(model):
         copy = float32_model(model)
