@@ -62,7 +62,9 @@ def test_an_epoch_that_is_over_leaves_nothing_for_the_next():
     assert state.evaluated_step == 4
     state.add(record(2))
     told = [0.0] * 6 + [8.0]
-    assert state == RunState(8, [0.0] * 4, 0.0, 0.0, 5.0, [record(1), record(2)], told)
+    expected = RunState(8, [0.0] * 4, 0.0, 0.0, 5.0, [record(1), record(2)], told)
+    # As text: a record has NaN, which from Python 3.13 on makes records unequal to themselves.
+    assert repr(state) == repr(expected)
     assert state.evaluated_step == 8
     assert RunState().evaluated_step == 0
 
