@@ -13,6 +13,8 @@ import builtins
 import io
 import logging
 import os
+import pathlib
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -85,6 +87,8 @@ def _note_steps(step: Callable[..., None]) -> None:
         return stream
 
     builtins.open = io.open = opened
+    if sys.version_info < (3, 11):  # whose paths hold on to the first `io.open`
+        pathlib._NormalAccessor.open = staticmethod(opened)
 
 
 def _told(batch: Any, progress: Any) -> str:
