@@ -1,4 +1,4 @@
-"""`trainer.main`, and then the same again from `nudged` weights: what rounding does to a run.
+"""`trainer.main` with a small network, and then again from `nudged` weights.
 
 RUN_DIR is the run, RUN_DIR-control the other one, and RUN_DIR-start.npz has the weights before.
 """
@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from pipelines import command_line, quiet_tensorflow
+from tests.small_network import build_small
 from tests.testing.rounding import nudged_state
 from trainer.config import TrainConfig
 
 
 def main(config: TrainConfig) -> None:
     quiet_tensorflow.import_tensorflow()
-    from trainer import train
+    from trainer import loop_setup, train
 
+    loop_setup.build_model = build_small
     make_loop = train.make_loop
 
     def noted(*args: Any) -> Any:

@@ -1,9 +1,10 @@
-"""`trainer.main` with two replicas on each worker, as on machines with two GPUs.
+"""`trainer.main` with a small network and two replicas on each worker, as on two GPUs each.
 
 Without GPUs, TensorFlow's strategy takes CPU:0 alone, and no argument of it says otherwise.
 """
 
 from pipelines import command_line, quiet_tensorflow
+from tests.small_network import build_small
 from trainer.config import TrainConfig
 from trainer.workers.cluster import cluster_from_environment
 
@@ -15,7 +16,10 @@ def main(config: TrainConfig) -> None:
     import tensorflow as tf
     from tensorflow.python.distribute import collective_all_reduce_strategy
 
+    from trainer import loop_setup
     from trainer.train import train
+
+    loop_setup.build_model = build_small
 
     def local_devices(strategy: object, resolver: object, worker: str) -> tuple:
         return tuple(f"{worker}/device:CPU:{index}" for index in range(REPLICAS)), "CPU"
