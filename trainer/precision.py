@@ -109,21 +109,18 @@ def try_convolution(dtype: str) -> Trial:
         dtype: Of images and kernel.
     """
     v1 = tf.compat.v1
-    image, kernel = np.ones((1, 8, 8, 8), np.float32), np.ones((3, 3, 8, 8), np.float32)
+    ones = functools.partial(np.ones, dtype=tf.as_dtype(dtype).as_numpy_dtype)
     with tf.Graph().as_default() as graph:
         # Fed, since TensorFlow would compute a constant's convolution ahead, and by other means.
-        fed = [v1.placeholder(dtype, array.shape) for array in (image, kernel)]
-        result = tf.nn.conv2d(*fed, strides=1, padding="SAME")
+        image, kernel = (v1.placeholder(dtype, shape) for shape in ((1, 8, 8, 8), (3, 3, 8, 8)))
+        result = tf.nn.conv2d(image, kernel, strides=1, padding="SAME")
     executed = v1.RunMetadata()
     # Not eagerly: that would initialize TensorFlow, whose devices no strategy could set then.
     with v1.Session(graph=graph, config=v1.ConfigProto(device_count={"GPU": 0})) as session:
         try:
             session.run(
                 result,
-                {
-                    place: array.astype(place.dtype.as_numpy_dtype)
-                    for place, array in zip(fed, (image, kernel), strict=True)
-                },
+                {image: ones(image.shape), kernel: ones(kernel.shape)},
                 options=v1.RunOptions(output_partition_graphs=True),
                 run_metadata=executed,
             )
