@@ -49,8 +49,8 @@ import sys
 
 from absl import flags
 
-from pipelines.command_line import define_flags, parse_config
-from pipelines.errors import InputError
+from pipelines.runtime.flags import define_flags, parse_config
+from pipelines.runtime.errors import InputError
 from trainer.main import MainConfig
 
 try:

@@ -9,9 +9,9 @@ import tensorflow as tf
 from PIL import Image
 
 from benchmarks.image_changes import CHANGES
-from pipelines.damage import damage_named
-from pipelines.decode import CHANNELS, decode, stretch
-from pipelines.inspection.walk import read_shard
+from pipelines.loading.decode import CHANNELS, decode, stretch
+from pipelines.tfrecords.damage import damage_named
+from pipelines.tfrecords.reader import read_shard
 from trainer.asking.asked_data import StoredData
 
 
@@ -34,7 +34,7 @@ def changed_split(data: StoredData, image_size: int, decode_ratio: int) -> Chang
     Args:
         data: The split; its images are encoded.
         image_size: Height and width of what the model sees in pixels.
-        decode_ratio: See `pipelines.decode`; above 1, what is changed is smaller already.
+        decode_ratio: See `pipelines.loading.decode`; above 1, what is changed is smaller already.
 
     Raises:
         InputError: if the set is damaged.

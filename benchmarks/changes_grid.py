@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.changed_split import ChangedSplit
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.judging.drawing import (
     PALE_INK,
     POINTS,

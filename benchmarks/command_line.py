@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines.command_line import StoppedBySignal
-from pipelines.errors import InputError
-from pipelines.output_file import check_output_file
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import StoppedBySignal
+from pipelines.runtime.output_file import check_output_file
 
 
 def listed(kind: Callable[[str], Any], least: int = 0) -> Callable[[str], list[Any]]:

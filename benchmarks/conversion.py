@@ -28,7 +28,7 @@ from linked_images import image_files, repeated
 MEASURED = {
     "decode": """
 import os, sys, time
-from pipelines.quiet_tensorflow import import_tensorflow
+from pipelines.runtime.tensorflow_runtime import import_tensorflow
 import_tensorflow()
 import tensorflow as tf
 paths = [str(p) for p in sorted(__import__("pathlib").Path(sys.argv[1]).glob("*/*"))]
@@ -46,11 +46,11 @@ amount, seconds = len(paths), time.perf_counter() - start
     "convert": """
 import sys, time
 from pathlib import Path
-from pipelines.quiet_tensorflow import import_tensorflow
+from pipelines.runtime.tensorflow_runtime import import_tensorflow
 import_tensorflow()
-import pipelines.local_engine, pipelines.shards
-from pipelines.convert import convert
-from pipelines.settings import Settings
+import pipelines.conversion.local, pipelines.tfrecords.writer
+from pipelines.conversion.convert import convert
+from pipelines.conversion.settings import Settings
 from pipelines.sources import open_source
 start = time.perf_counter()
 manifest = convert(open_source(sys.argv[1]), Settings(), Path(sys.argv[2]), overwrite=True)
@@ -58,7 +58,7 @@ amount, seconds = manifest.source["num_images"], time.perf_counter() - start
 """,
     "verify": """
 import sys, time
-from pipelines.verification import verify
+from pipelines.tfrecords.verification import verify
 start = time.perf_counter()
 verification = verify(sys.argv[1], progress=False)
 amount, seconds = verification.num_bytes, time.perf_counter() - start

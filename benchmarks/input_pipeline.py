@@ -28,12 +28,12 @@ from linked_images import image_files, repeated
 
 START = """
 import dataclasses, json, resource, sys, time
-from pipelines.quiet_tensorflow import import_tensorflow
+from pipelines.runtime.tensorflow_runtime import import_tensorflow
 import_tensorflow()
 import tensorflow as tf
-from pipelines.dataset import eval_batches, train_batches
-from pipelines.input_options import InputOptions
-from pipelines.manifest import load_manifest
+from pipelines.loading.dataset import eval_batches, train_batches
+from pipelines.loading.options import InputOptions
+from pipelines.tfrecords.manifest import load_manifest
 directory, options = sys.argv[1], InputOptions(**json.loads(sys.argv[2]))
 run = json.loads(sys.argv[3])
 manifest = load_manifest(directory)

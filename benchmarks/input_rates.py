@@ -88,11 +88,11 @@ def bare_decoder_in_batches(images: Path, data_dir: Path) -> Counts:
 
 def ours_decoding(images: Path, data_dir: Path) -> Counts:
     """Up to batches of uint8 images, which is where caching would begin."""
-    from pipelines.dataset import fixed_parallelism
-    from pipelines.decoding import decoded_anew
-    from pipelines.input_options import InputOptions
-    from pipelines.manifest import load_manifest
-    from pipelines.run_plan import plan_run
+    from pipelines.loading.dataset import fixed_parallelism
+    from pipelines.loading.decoding import decoded_anew
+    from pipelines.loading.options import InputOptions
+    from pipelines.loading.plan import plan_run
+    from pipelines.tfrecords.manifest import load_manifest
 
     options = InputOptions(image_size=IMAGE_SIZE, batch_size=BATCH_SIZE, cache="none")
     plan = plan_run(data_dir, load_manifest(data_dir), options, epochs=ENDLESS, seed=0)
@@ -179,9 +179,9 @@ def _decoded_shape(encoded: Any) -> Any:
 
 
 def _ours(data_dir: Path, **options: Any) -> Counts:
-    from pipelines.dataset import train_batches
-    from pipelines.input_options import InputOptions
-    from pipelines.manifest import load_manifest
+    from pipelines.loading.dataset import train_batches
+    from pipelines.loading.options import InputOptions
+    from pipelines.tfrecords.manifest import load_manifest
 
     chosen = InputOptions(image_size=IMAGE_SIZE, batch_size=BATCH_SIZE, threads=CORES, **options)
     manifest = load_manifest(data_dir)

@@ -34,7 +34,7 @@ from benchmarks.linked_images import image_files
 from benchmarks.recipe_runs import add_options, recipe_config, trained
 from benchmarks.result_table import tell
 from benchmarks.spread import in_percent, spread_of
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.config import TrainConfig
 
 

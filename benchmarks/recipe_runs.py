@@ -16,9 +16,9 @@ from absl import flags
 
 from benchmarks.command_line import add_output_file, listed
 from benchmarks.measured_process import ROOT, run_measured
-from pipelines.command_line import define_flags, parse_config
-from pipelines.errors import InputError
-from pipelines.manifest import Manifest, load_manifest
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import define_flags, parse_config
+from pipelines.tfrecords.manifest import Manifest, load_manifest
 from trainer.comparison.runs import read_run
 from trainer.config import TrainConfig
 from trainer.studying.carry_out import carry_out

@@ -9,10 +9,10 @@ in TARGET then, in a folder a class. SPLIT, such as test, takes the place of tra
 import sys
 from pathlib import Path
 
-from pipelines.errors import InputError
-from pipelines.features import parse_features
-from pipelines.manifest import load_manifest
-from pipelines.records import read_records
+from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.features import parse_features
+from pipelines.tfrecords.manifest import load_manifest
+from pipelines.tfrecords.record import read_records
 
 
 def main() -> None:

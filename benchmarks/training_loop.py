@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from pipelines import terminal
-from pipelines.quiet_tensorflow import import_tensorflow
+from pipelines.runtime import console
+from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from trainer.memory import keep_freed_memory
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--precision", default="auto")
     options = parser.parse_args()
-    terminal.set_verbosity("error")  # no line for each epoch
+    console.set_verbosity("error")  # no line for each epoch
     keep_freed_memory()
     import_tensorflow()
     with tempfile.TemporaryDirectory() as directory:
@@ -113,7 +113,7 @@ class _Ours:
 
     def batches(self):
         """Training batches without end."""
-        from pipelines.dataset import train_batches
+        from pipelines.loading.dataset import train_batches
 
         inputs = self._inputs
         return train_batches(inputs.data_dir, inputs.manifest, inputs.options, epochs=10**6, seed=0)
@@ -161,7 +161,7 @@ class _Ours:
 
 
 def _one_batch(inputs, strategy):
-    from pipelines.dataset import eval_batches
+    from pipelines.loading.dataset import eval_batches
     from trainer.feed import Feed
 
     dataset = eval_batches(inputs.data_dir, inputs.manifest, "test", inputs.options)

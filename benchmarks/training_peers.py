@@ -50,7 +50,7 @@ from benchmarks.peer_runs import Figures, Place, Run, epochs, in_turns, step
 from benchmarks.result_table import tell
 from benchmarks.torch_python import add_torch_python, torch_versions
 from benchmarks.training_course import OURS
-from pipelines.manifest import load_manifest
+from pipelines.tfrecords.manifest import load_manifest
 
 BATCH_SIZE = OURS["batch_size"]
 Found = dict[Run, list[Figures]]

@@ -68,7 +68,7 @@ def _our_step(precision: str, data_dir: Path, images: Any, labels: Any) -> Calla
     keep_freed_memory()  # as the command does
     import tensorflow as tf
 
-    from pipelines.manifest import load_manifest
+    from pipelines.tfrecords.manifest import load_manifest
     from trainer.config import TrainConfig
     from trainer.loop_setup import make_loop
 

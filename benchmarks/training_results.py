@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipelines.records import scan_records
+from pipelines.tfrecords.record import scan_records
 
 TARGET = 0.97
 

@@ -8,7 +8,7 @@ size" (arXiv:1602.07360), in the layers of its authors' later and cheaper versio
 import keras
 from keras import layers
 
-from model.blocks import (
+from model.layers import (
     Blocks,
     channel_axis,
     dropped,

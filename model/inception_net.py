@@ -10,7 +10,7 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from model.blocks import (
+from model.layers import (
     Blocks,
     channel_axis,
     dropped,

@@ -7,7 +7,7 @@ ResNet-18 has two blocks of 64, 128, 256 and 512 filters; here there is one of e
 import keras
 from keras import layers
 
-from model.blocks import (
+from model.layers import (
     Blocks,
     channel_axis,
     dropped,

@@ -7,7 +7,8 @@ Springenberg et al., "Striving for Simplicity: The All Convolutional Net" (arXiv
 import keras
 from keras import layers
 
-from model.blocks import (
+from model.choices import DOWNSAMPLING, PADDING
+from model.layers import (
     Blocks,
     check_choice,
     check_positive,
@@ -18,7 +19,6 @@ from model.blocks import (
     probabilities,
     strides_over,
 )
-from model.choices import DOWNSAMPLING, PADDING
 
 PAIR_FILTERS = (32, 64, 128)
 

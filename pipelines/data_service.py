@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from multiprocessing.connection import wait
 from typing import IO, cast
 
-from pipelines.command_line import option, run
-from pipelines.errors import InputError
-from pipelines.ports import check_ports
-from pipelines.service_check import why_unreachable
+from pipelines.loading.service_check import why_unreachable
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import option, run
+from pipelines.runtime.ports import check_ports
 
 _LAST_PORT = 65535
 
@@ -94,7 +94,14 @@ def main(config: ServiceConfig) -> None:
 def _service(host: str, port: int, data_port: int) -> Iterator[IO[bytes]]:
     """What a service prints, which is stopped in the end, whatever it is doing."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.service_process", host, str(port), str(data_port)],
+        [
+            sys.executable,
+            "-m",
+            "pipelines.loading.service_process",
+            host,
+            str(port),
+            str(data_port),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # Ctrl-C on the terminal is for this process alone.

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from etils import epath
 
-from pipelines.command_line import option, run
-from pipelines.convert_config import DEFAULT_IMAGE_SIZE
-from pipelines.errors import InputError
-from pipelines.manifest import Manifest, check_shards, load_manifest
-from pipelines.output_file import check_output_file, write_output_file
-from pipelines.quiet_tensorflow import import_tensorflow
+from pipelines.conversion.convert_config import DEFAULT_IMAGE_SIZE
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import option, run
+from pipelines.runtime.output_file import check_output_file, write_output_file
+from pipelines.runtime.tensorflow_runtime import import_tensorflow
+from pipelines.tfrecords.manifest import Manifest, check_shards, load_manifest
 
 if TYPE_CHECKING:
     from pipelines.inspection.audit import TraitCollector
-    from pipelines.inspection.describe import Headers
     from pipelines.inspection.grid import Picks
     from pipelines.inspection.leakage import HashCollector
+    from pipelines.inspection.statistics import Headers
 
 GRID_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -64,10 +64,10 @@ def main(config: InspectConfig) -> None:
     """Inspects one set and prints what is found, each part as soon as it is."""
     # Here, so that --help and a wrong flag do not wait for Pillow and NumPy.
     from pipelines.inspection.audit_text import audit_text
-    from pipelines.inspection.describe import describe
     from pipelines.inspection.findings import Findings
-    from pipelines.inspection.inspection_text import describe_text, raw_gain_text
-    from pipelines.inspection.walk import survey
+    from pipelines.inspection.statistics import describe
+    from pipelines.inspection.text import describe_text, raw_gain_text
+    from pipelines.tfrecords.reader import survey
 
     data_dir = epath.Path(config.data_dir).expanduser()
     manifest = load_manifest(data_dir)

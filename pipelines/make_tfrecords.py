@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from etils import epath
 
-from pipelines.command_line import run
-from pipelines.convert_config import ConvertConfig
-from pipelines.manifest import Manifest
-from pipelines.quiet_tensorflow import import_tensorflow
-from pipelines.terminal import say
+from pipelines.conversion.convert_config import ConvertConfig
+from pipelines.runtime.console import say
+from pipelines.runtime.flags import run
+from pipelines.runtime.tensorflow_runtime import import_tensorflow
+from pipelines.tfrecords.manifest import Manifest
 
 if TYPE_CHECKING:
-    from pipelines.convert import Engine
+    from pipelines.conversion.convert import Engine
 
 _SHOWN = 5
 
@@ -30,10 +30,10 @@ _SHOWN = 5
 def main(config: ConvertConfig) -> None:
     """Carries out one conversion and prints what has been written."""
     # Here, so that --help and a wrong flag do not wait for scikit-learn.
-    from pipelines.convert import convert
-    from pipelines.destination import check_destination, find_identical
+    from pipelines.conversion.convert import convert
+    from pipelines.conversion.destination import check_destination, find_identical
+    from pipelines.runtime.files import clear_leftovers, is_remote
     from pipelines.sources import open_source
-    from pipelines.staging import clear_leftovers, is_remote
 
     output_dir = epath.Path(config.output_dir)
     if not is_remote(config.output_dir):
@@ -58,7 +58,7 @@ def _engine(config: ConvertConfig) -> "Engine | None":
     if config.engine == "local":
         return None
     import_tensorflow()
-    from pipelines.beam_engine import BeamEngine
+    from pipelines.conversion.beam import BeamEngine
 
     return BeamEngine(config.beam_pipeline_options)
 

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 from etils import epath
 
-from pipelines.command_line import option, run
-from pipelines.errors import InputError
-from pipelines.output_file import check_output_file, write_output_file
-from pipelines.shard_check import Problem
-from pipelines.verification import Verification, verify
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import option, run
+from pipelines.runtime.output_file import check_output_file, write_output_file
+from pipelines.tfrecords.shard_check import Problem
+from pipelines.tfrecords.verification import Verification, verify
 
 
 @dataclasses.dataclass(frozen=True)

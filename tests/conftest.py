@@ -72,8 +72,8 @@ def make_finished_set(tmp_path_factory: pytest.TempPathFactory) -> Callable[...,
     """Makes a finished set of 3 classes; takes the images of each, and `Settings` as keywords."""
 
     def make(images_per_class: int = TINY_IMAGES_PER_CLASS, **settings: object) -> Path:
-        from pipelines.convert import convert
-        from pipelines.settings import Settings
+        from pipelines.conversion.convert import convert
+        from pipelines.conversion.settings import Settings
         from pipelines.sources import open_source
 
         base = tmp_path_factory.mktemp("tiny")

@@ -15,13 +15,13 @@ LONGEST = (
     "tests/trainer/test_train.py",
     "tests/trainer/test_loop.py",
     "tests/benchmarks/",
-    "tests/pipelines/test_order_contract.py",
+    "tests/pipelines/loading/test_order_contract.py",
     "tests/trainer/workers/test_two_workers.py",
     "tests/pipelines/data_service/",
     "tests/pipelines/augmentation/test_augment.py",
     "tests/interruptions/",
     "tests/trainer/timing/",
-    "tests/pipelines/test_beam_engine.py",
+    "tests/pipelines/conversion/test_beam.py",
 )
 
 

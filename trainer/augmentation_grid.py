@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.augmentation.augment import augment
-from pipelines.augmentation.draws import draws_at, epoch_key
-from pipelines.damage import damage_named
-from pipelines.dataset import eval_batches
-from pipelines.errors import InputError
+from pipelines.augmentation.rng import draws_at, epoch_key
+from pipelines.loading.dataset import eval_batches
+from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.damage import damage_named
 from trainer.input_config import InputConfig
 from trainer.inputs import checked_manifest, prepare_inputs
 

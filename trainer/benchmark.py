@@ -11,10 +11,10 @@ import dataclasses
 import json
 from typing import ClassVar
 
-from pipelines import command_line, quiet_tensorflow
-from pipelines.command_line import option
-from pipelines.errors import InputError
-from pipelines.output_file import check_output_file, write_output_file
+from pipelines.runtime import flags, tensorflow_runtime
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import option
+from pipelines.runtime.output_file import check_output_file, write_output_file
 from trainer.config import TrainConfig
 from trainer.input_config import check_at_least
 from trainer.memory import keep_freed_memory
@@ -64,7 +64,7 @@ def main(config: BenchmarkConfig) -> None:
         if path is not None:
             check_output_file(flag, path, config.data_dir)
     keep_freed_memory()
-    quiet_tensorflow.import_tensorflow()
+    tensorflow_runtime.import_tensorflow()
     from trainer.timing.benchmark import run_benchmark
 
     findings = run_benchmark(config, config.seconds, config.rounds)
@@ -78,4 +78,4 @@ def main(config: BenchmarkConfig) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main, BenchmarkConfig)
+    flags.run(main, BenchmarkConfig)

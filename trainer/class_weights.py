@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 
 
 def balanced_class_weights(class_counts: Sequence[int]) -> list[float]:

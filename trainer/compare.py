@@ -9,10 +9,10 @@ the report; choose between runs by the validation split, not by the test.
 
 import dataclasses
 
-from pipelines import command_line, terminal
-from pipelines.command_line import arguments, option
-from pipelines.errors import InputError
-from pipelines.output_file import check_output_file, write_output_file
+from pipelines.runtime import console, flags
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import arguments, option
+from pipelines.runtime.output_file import check_output_file, write_output_file
 from trainer.comparison.curves import curves
 from trainer.comparison.groups import grouped
 from trainer.comparison.run_table import remarks, run_columns
@@ -58,7 +58,7 @@ def main(config: CompareConfig) -> None:
             check_output_file(f"--{flag}", getattr(config, flag))
     runs = read_runs(config.runs)
     columns = run_columns(runs)
-    terminal.tell("\n".join([text_table(columns), *remarks(runs)]))
+    console.tell("\n".join([text_table(columns), *remarks(runs)]))
     if config.csv is not None:
         write_output_file("--csv", config.csv, csv_table(columns).encode())
     if config.json is not None:
@@ -82,4 +82,4 @@ def _plot(path: str, runs: list[Run]) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main, CompareConfig)
+    flags.run(main, CompareConfig)

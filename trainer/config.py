@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipelines.command_line import option
-from pipelines.errors import InputError
-from pipelines.input_options import SHARD_BY
+from pipelines.loading.options import SHARD_BY
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import option
 from trainer.input_config import AUGMENTATION, DATA, INPUT_SPEED, ORDER, check_at_least
 from trainer.model_config import MODEL
 from trainer.optimisation_config import OPTIMISATION, SELECTION

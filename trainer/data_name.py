@@ -1,6 +1,6 @@
 """What data are called where people read of them; needs no TensorFlow."""
 
-from pipelines.manifest import Manifest
+from pipelines.tfrecords.manifest import Manifest
 
 _DRAWN = " (drawn by this project, no photographs)"
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from model.choices import TITLES
-from pipelines.manifest import Manifest
+from pipelines.tfrecords.manifest import Manifest
 from trainer import history
 from trainer.card.finished_run import FinishedRun
 from trainer.card.model_card import CARD_NAME, model_card

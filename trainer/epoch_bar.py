@@ -2,7 +2,7 @@
 
 from tqdm import tqdm
 
-from pipelines import terminal
+from pipelines.runtime import console
 from trainer.time_left import TimeLeft
 
 _FORMAT = "{desc} {percentage:3.0f}%|{bar}| left {remaining}{postfix}"
@@ -26,8 +26,8 @@ class EpochBar(tqdm):
             initial=done,
             desc=f"epoch {epoch:{len(str(epochs))}}/{epochs}",
             unit=" images",
-            bar_format=_WIDE_FORMAT if terminal.bar_columns() >= _WIDE_COLUMNS else _FORMAT,
-            disable=not terminal.shows_bars(),
+            bar_format=_WIDE_FORMAT if console.bar_columns() >= _WIDE_COLUMNS else _FORMAT,
+            disable=not console.shows_bars(),
             leave=False,
         )
 

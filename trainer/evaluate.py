@@ -10,9 +10,9 @@ pictures of a --source are treated exactly as a conversion and the training trea
 import dataclasses
 from pathlib import Path
 
-from pipelines import command_line, quiet_tensorflow, terminal
-from pipelines.command_line import option
-from pipelines.errors import InputError
+from pipelines.runtime import console, flags, tensorflow_runtime
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import option
 from pipelines.sources.download import DEFAULT_DOWNLOAD_DIR
 from trainer.asking.model_options import ModelOptions
 from trainer.memory import keep_freed_memory
@@ -101,16 +101,16 @@ def main(config: EvaluateConfig) -> None:
         data = find_source(config.source, config.classes, config.download_dir, skip, description)
     directory = choose_directory(config.output_dir, run_dir, data)
     keep_freed_memory()
-    quiet_tensorflow.import_tensorflow()
+    tensorflow_runtime.import_tensorflow()
     from trainer.asking.asked_model import load_asked_model
     from trainer.asking.evaluation import evaluate
 
     asked = load_asked_model(run_dir, config.precision, config.batch_size)
     report, pictures = evaluate(asked, data, directory, config.pictures)
-    terminal.tell(f"{report.text}\n")
+    console.tell(f"{report.text}\n")
     for file in (directory / "report.json", *pictures):
-        terminal.tell(str(file))
+        console.tell(str(file))
 
 
 if __name__ == "__main__":
-    command_line.run(main, EvaluateConfig)
+    flags.run(main, EvaluateConfig)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from pipelines.records import DamagedRecordError, frame_record, scan_records
+from pipelines.tfrecords.record import DamagedRecordError, frame_record, scan_records
 from trainer.summaries.writers import STEPS_DIRECTORY
 
 _UNFINISHED = ".cut.tmp"

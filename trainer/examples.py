@@ -7,10 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from pipelines.decode import CHANNELS, decode_to_pixels
-from pipelines.inspection.picked import picked_examples
-from pipelines.inspection.walk import StoredExample
-from pipelines.record_index import RecordIndex, load_index
+from pipelines.loading.decode import CHANNELS, decode_to_pixels
+from pipelines.tfrecords.index import RecordIndex, load_index
+from pipelines.tfrecords.picked import picked_examples
+from pipelines.tfrecords.reader import StoredExample
 from trainer.inputs import Inputs
 
 

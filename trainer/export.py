@@ -28,9 +28,9 @@ probability differs by more than 0.0001 from the model's in float32, it is not.
 import dataclasses
 from pathlib import Path
 
-from pipelines import command_line, quiet_tensorflow
-from pipelines.command_line import option
-from pipelines.errors import InputError
+from pipelines.runtime import flags, tensorflow_runtime
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import option
 from trainer.exporting.destination import check_output
 from trainer.exporting.formats import FORMATS, check_packages, check_suffix
 from trainer.model_description import load_description
@@ -79,7 +79,7 @@ def main(config: ExportConfig) -> None:
     run_dir, output = Path(config.run_dir or "").expanduser(), config.output or ""
     source = find_data(run_dir, load_description(run_dir), config.data_dir)
     check_output(config.format, output, config.overwrite, source.data_dir)
-    quiet_tensorflow.import_tensorflow()
+    tensorflow_runtime.import_tensorflow()
     import tensorflow as tf
 
     from trainer.exporting.export import export
@@ -91,4 +91,4 @@ def main(config: ExportConfig) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main, ExportConfig)
+    flags.run(main, ExportConfig)

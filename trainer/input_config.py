@@ -4,10 +4,10 @@ import dataclasses
 import re
 from typing import ClassVar
 
-from pipelines.augmentation.ranges import Augmentation
-from pipelines.command_line import option
-from pipelines.errors import InputError
-from pipelines.input_options import AUGMENT_ON, DECODE_RATIOS
+from pipelines.augmentation.config import Augmentation
+from pipelines.loading.options import AUGMENT_ON, DECODE_RATIOS
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import option
 
 DATA, AUGMENTATION, ORDER = "Data", "Augmentation", "Order and balance"
 INPUT_SPEED = "Speed of the input"

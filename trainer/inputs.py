@@ -8,16 +8,16 @@ import keras
 import tensorflow as tf
 from etils import epath
 
-from pipelines.cache_choice import CacheChoice, choose_cache
-from pipelines.disk_cache import decoded_set, planned_set
-from pipelines.errors import InputError
-from pipelines.free_memory import free_memory
-from pipelines.input_options import InputOptions
-from pipelines.manifest import Manifest, check_shards, load_manifest
-from pipelines.run_plan import check_image_size, steps_per_epoch
-from pipelines.service_check import check_services
-from pipelines.sharding import ALONE, Worker
-from pipelines.staging import is_remote
+from pipelines.loading.cache import CacheChoice, choose_cache
+from pipelines.loading.disk_cache import decoded_set, planned_set
+from pipelines.loading.options import InputOptions
+from pipelines.loading.plan import check_image_size, steps_per_epoch
+from pipelines.loading.service_check import check_services
+from pipelines.loading.sharding import ALONE, Worker
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import is_remote
+from pipelines.runtime.free_memory import free_memory
+from pipelines.tfrecords.manifest import Manifest, check_shards, load_manifest
 from trainer.input_config import InputConfig
 
 _REMOTE_READERS = 8  # since each waits for the network most of the time

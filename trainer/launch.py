@@ -21,10 +21,10 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from pipelines import terminal
-from pipelines.command_line import after_dashes, define_flags, option, parse_config, run
-from pipelines.errors import InputError
-from pipelines.ports import check_ports, free_ports
+from pipelines.runtime import console
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import after_dashes, define_flags, option, parse_config, run
+from pipelines.runtime.ports import check_ports, free_ports
 from trainer.input_config import check_at_least
 from trainer.main import MainConfig
 from trainer.worker_environment import worker_environments
@@ -103,7 +103,7 @@ class LaunchConfig:
 
 def main(config: LaunchConfig) -> None:
     """Trains in the workers that `config` asks for."""
-    verbosity = f"--verbosity={terminal.verbosity()}"  # a worker's own comes later, and counts
+    verbosity = f"--verbosity={console.verbosity()}"  # a worker's own comes later, and counts
     launch(config, [sys.executable, "-m", "trainer.main", verbosity, *config.worker_flags])
 
 

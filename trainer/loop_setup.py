@@ -6,10 +6,10 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from model.build import build_model
+from model.registry import build_model
 from pipelines.augmentation.augment import augment
-from pipelines.decode import CHANNELS
-from pipelines.manifest import Manifest
+from pipelines.loading.decode import CHANNELS
+from pipelines.tfrecords.manifest import Manifest
 from trainer.averaged_weights import AveragedWeights
 from trainer.class_weights import balanced_class_weights
 from trainer.config import TrainConfig

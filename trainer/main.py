@@ -10,10 +10,10 @@ be done, and how long it would take.
 import dataclasses
 import os
 
-from pipelines import command_line, quiet_tensorflow, terminal
-from pipelines.command_line import option
-from pipelines.errors import InputError
-from pipelines.teardown import leave_out_teardown
+from pipelines.runtime import console, flags, tensorflow_runtime
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import option
+from pipelines.runtime.teardown import leave_out_teardown
 from trainer.config import OUTPUT, TrainConfig
 from trainer.memory import keep_freed_memory
 from trainer.workers.cluster import ALONE, cluster_from_environment
@@ -51,12 +51,12 @@ def main(config: MainConfig) -> None:
     if config.strategy == "multi_worker":
         cluster = cluster_from_environment()
     elif "TF_CONFIG" in os.environ:
-        terminal.warn(
+        console.warn(
             f"TF_CONFIG is set, but --strategy={config.strategy} trains in this process "
             "alone; --strategy=multi_worker trains with the workers that it names."
         )
     keep_freed_memory()
-    quiet_tensorflow.import_tensorflow()
+    tensorflow_runtime.import_tensorflow()
     if config.dry_run:
         from trainer.rehearsal.dry_run import dry_run
 
@@ -68,6 +68,6 @@ def main(config: MainConfig) -> None:
 
 
 if __name__ == "__main__":
-    config = command_line.run(main, MainConfig)
+    config = flags.run(main, MainConfig)
     if config.strategy != "multi_worker":  # whose workers take leave of each other
         leave_out_teardown()

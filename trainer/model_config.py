@@ -4,8 +4,8 @@ import dataclasses
 from typing import Any
 
 from model.choices import ACTIVATIONS, DOWNSAMPLING, INITIALIZERS, NETWORKS, PADDING
-from pipelines.command_line import as_flag, option
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import as_flag, option
 from trainer.input_config import InputConfig, check_at_least, check_share
 
 MODEL = "Model"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.whole_file import whole_file
 
 MODEL_NAME, DESCRIPTION_NAME = "model.keras", "model.json"
@@ -20,7 +20,7 @@ class ModelDescription:
         architecture: The value of `--model`.
         class_names: In the order of the model's outputs.
         image_size: Height and width of the images in pixels.
-        decode_ratio: With which images were decoded, see `pipelines.decode`.
+        decode_ratio: With which images were decoded, see `pipelines.loading.decode`.
         data_name: What the training data are called.
         data_fingerprint: `Manifest.fingerprint` of the training data.
         precision: The Keras dtype policy that the model was trained with.

@@ -1,6 +1,6 @@
 """Says where numbers stopped being finite."""
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.loop import Loop, layer_of
 from trainer.progress import Progress
 

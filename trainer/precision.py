@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 
 # NVIDIA, "CUDA C++ Programming Guide", compute capabilities.
 _TENSOR_CORES, _BFLOAT16_CORES = (7, 0), (8, 0)

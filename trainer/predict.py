@@ -14,12 +14,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipelines import command_line, quiet_tensorflow, terminal
-from pipelines.command_line import arguments, option
-from pipelines.errors import InputError
-from pipelines.inspection.text_tables import counted
-from pipelines.output_file import check_output_file, write_output_file
-from pipelines.progress import progress
+from pipelines.runtime import console, flags, tensorflow_runtime
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import arguments, option
+from pipelines.runtime.output_file import check_output_file, write_output_file
+from pipelines.runtime.progress import progress
+from pipelines.runtime.text_tables import counted
 from trainer.asking.answer import Answer
 from trainer.asking.answer_lines import JsonLines, Lines, TableLines
 from trainer.asking.model_options import ModelOptions
@@ -88,7 +88,7 @@ def main(config: PredictConfig) -> None:
 
         write_output_file("--grid", config.grid, draw_answers(shown, class_names))
         which = f"the first {len(shown)} of " if len(shown) < len(files) else ""
-        terminal.note(f"{config.grid}: {which}{counted(len(files), 'file')}")
+        console.note(f"{config.grid}: {which}{counted(len(files), 'file')}")
     if failed:
         raise InputError(
             f"received {len(files)} file{'s' * (len(files) != 1)} of which {failed} could not be "
@@ -114,13 +114,13 @@ def _answers(config: PredictConfig, run_dir: Path, files: Sequence[NamedFile]) -
         yield from (Answer(file.name, file.problem) for file in files)
         return
     keep_freed_memory()
-    quiet_tensorflow.import_tensorflow()
+    tensorflow_runtime.import_tensorflow()
     from trainer.asking.asked_model import load_asked_model
     from trainer.asking.file_answers import answers
 
     asked = load_asked_model(run_dir, config.precision, config.batch_size)
     if asked.note:
-        terminal.note(f"note: {asked.note}.")
+        console.note(f"note: {asked.note}.")
     yield from answers(asked, files)
 
 
@@ -155,4 +155,4 @@ def _print_line(line: str) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main, PredictConfig)
+    flags.run(main, PredictConfig)

@@ -9,10 +9,10 @@ Takes the flags of the augmentation as trainer.main does. The first picture is t
 import dataclasses
 from typing import ClassVar
 
-from pipelines import command_line, quiet_tensorflow
-from pipelines.command_line import option
-from pipelines.errors import InputError
-from pipelines.output_file import check_output_file, write_output_file
+from pipelines.runtime import flags, tensorflow_runtime
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import option
+from pipelines.runtime.output_file import check_output_file, write_output_file
 from trainer.input_config import InputConfig, check_at_least
 
 PREVIEW = "Preview"
@@ -41,7 +41,7 @@ class PreviewConfig(InputConfig):
 def main(config: PreviewConfig) -> None:
     """Draws the picture that `config` asks for."""
     check_output_file("--grid", config.grid, config.data_dir)
-    quiet_tensorflow.import_tensorflow()
+    tensorflow_runtime.import_tensorflow()
     from trainer.augmentation_grid import draw_augmentations
 
     write_output_file("--grid", config.grid, draw_augmentations(config, config.image))
@@ -49,4 +49,4 @@ def main(config: PreviewConfig) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main, PreviewConfig)
+    flags.run(main, PreviewConfig)

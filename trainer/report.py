@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn import metrics
 
-from pipelines.sources.labelled_images import SPLITS
+from pipelines.sources.base import SPLITS
 from trainer.judging.calibration import calibration_of
 from trainer.judging.intervals import wilson_interval
 from trainer.judging.judged import Judged

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines import terminal
-from pipelines.errors import InputError
-from pipelines.manifest import Manifest
+from pipelines.runtime import console
+from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.manifest import Manifest
 from trainer.checkpoint import Checkpoint, DamagedCheckpointError, read_checkpoint
 from trainer.checkpoint_files import DIRECTORY, checkpoints_in, newest_whole
 from trainer.config import TrainConfig
@@ -86,7 +86,7 @@ def find_start(
             "on with that run."
         )
     _check_flags(config, held, run_dir)
-    checkpoint = newest_whole(run_dir / DIRECTORY, terminal.warn)
+    checkpoint = newest_whole(run_dir / DIRECTORY, console.warn)
     if checkpoint is not None:
         _check_data(config, checkpoint, run_dir, manifest)
     if is_finished(run_dir) and held["epochs"] == config.epochs:
@@ -139,7 +139,7 @@ def _begun_elsewhere(config: TrainConfig, manifest: Manifest, steps: int, worker
     try:
         if path.is_dir():
             inner = path / DIRECTORY
-            checkpoint = newest_whole(inner if inner.is_dir() else path, terminal.warn)
+            checkpoint = newest_whole(inner if inner.is_dir() else path, console.warn)
         else:
             checkpoint = read_checkpoint(path)
     except (DamagedCheckpointError, OSError) as error:

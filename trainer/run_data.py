@@ -8,8 +8,8 @@ from typing import Any
 
 from etils import epath
 
-from pipelines.errors import InputError
-from pipelines.manifest import MANIFEST_NAME, Manifest, check_shards, load_manifest
+from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.manifest import MANIFEST_NAME, Manifest, check_shards, load_manifest
 from trainer.config import CONFIG_NAME
 from trainer.model_description import ModelDescription
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines.directory_lock import is_locked, locked
-from pipelines.errors import InputError
+from pipelines.runtime.directory_lock import is_locked, locked
+from pipelines.runtime.errors import InputError
 from trainer.config import CONFIG_NAME
 from trainer.run_files import REPORT_JSON
 

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from model.cost import multiply_adds
-from pipelines import terminal
-from pipelines.errors import InputError
+from pipelines.runtime import console
+from pipelines.runtime.errors import InputError
 from trainer import history
 from trainer.card.model_card import CARD_NAME
 from trainer.checkpoint import Checkpoint
@@ -127,11 +127,11 @@ class RunOutput(Silence):
                 self._summaries.repeat(record)  # of another run, which goes on here
 
     def say(self, text: str) -> None:
-        terminal.say(text)
+        console.say(text)
 
     def warn(self, text: str) -> None:
         if text:
-            terminal.warn(text)
+            console.warn(text)
 
     def before_steps(self, batch: Any, step: int, count: int) -> None:
         with self._writing():
@@ -190,11 +190,11 @@ class RunOutput(Silence):
             )
             self._summaries.finish(state, report)
             report.write(run_dir)
-        terminal.tell(f"\n{report.text}\n")
-        terminal.tell(f"model        {run_dir / MODEL_NAME}")
-        terminal.tell(f"curves       {run_dir / PLOT_NAME}")
-        terminal.tell(f"model card   {run_dir / CARD_NAME}")
-        terminal.tell(f"TensorBoard  tensorboard --logdir {shlex.quote(str(run_dir.parent))}")
+        console.tell(f"\n{report.text}\n")
+        console.tell(f"model        {run_dir / MODEL_NAME}")
+        console.tell(f"curves       {run_dir / PLOT_NAME}")
+        console.tell(f"model card   {run_dir / CARD_NAME}")
+        console.tell(f"TensorBoard  tensorboard --logdir {shlex.quote(str(run_dir.parent))}")
 
     def _description(self, model: keras.Model) -> ModelDescription:
         config, manifest = self._config, self._manifest

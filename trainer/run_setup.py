@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from model.choices import TITLES
 from model.cost import multiply_adds
-from pipelines.damage import check_sound
-from pipelines.errors import InputError
-from pipelines.inspection.text_tables import counted
-from pipelines.manifest import Manifest
-from pipelines.sharding import Worker
+from pipelines.loading.sharding import Worker
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.text_tables import counted
+from pipelines.tfrecords.damage import check_sound
+from pipelines.tfrecords.manifest import Manifest
 from trainer.config import TrainConfig
 from trainer.data_name import data_name
 from trainer.inputs import Inputs, checked_manifest, prepare_inputs

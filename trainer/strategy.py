@@ -4,7 +4,7 @@ import os
 
 import tensorflow as tf
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.multi_worker import multi_worker_strategy
 from trainer.workers.cluster import ALONE, Cluster
 

@@ -17,11 +17,11 @@ from typing import Any, ClassVar
 
 from etils import epath
 
-from pipelines import command_line, terminal
-from pipelines.command_line import define_flags, option, repeated
-from pipelines.errors import InputError
-from pipelines.inspection.text_tables import counted
-from pipelines.manifest import load_manifest
+from pipelines.runtime import console, flags
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import define_flags, option, repeated
+from pipelines.runtime.text_tables import counted
+from pipelines.tfrecords.manifest import load_manifest
 from trainer.config import TrainConfig
 from trainer.input_config import check_at_least
 from trainer.studying.carry_out import carry_out
@@ -142,10 +142,10 @@ def main(config: StudyConfig) -> None:
     manifest = load_manifest(epath.Path(config.data_dir).expanduser())
     plan = config.plan
     states = find_states(plan, manifest.fingerprint)
-    terminal.say(_head(plan, states))
+    console.say(_head(plan, states))
     if config.dry_run:
         for run in plan.runs:
-            terminal.tell(f"{states.word(run):8}  {run.name}")
+            console.tell(f"{states.word(run):8}  {run.name}")
         return
     failures = carry_out(plan, states, config.keep_going)
     split = "validation" if "validation" in manifest.splits else "test"
@@ -170,4 +170,4 @@ def _head(plan: Plan, states: States) -> str:
 
 
 if __name__ == "__main__":
-    command_line.run(main, StudyConfig)
+    flags.run(main, StudyConfig)

@@ -10,12 +10,12 @@ from pathlib import Path
 import tensorflow as tf
 from etils import epath
 
-from pipelines import terminal
-from pipelines.command_line import StoppedBySignal
-from pipelines.damage import damage_named
-from pipelines.dataset import eval_batches, train_batches
-from pipelines.errors import InputError
-from pipelines.service_watch import watched
+from pipelines.loading.dataset import eval_batches, train_batches
+from pipelines.loading.service_watch import watched
+from pipelines.runtime import console
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import StoppedBySignal
+from pipelines.tfrecords.damage import damage_named
 from trainer.config import TrainConfig
 from trainer.data_name import data_name
 from trainer.examples import StoredExamples
@@ -109,7 +109,7 @@ def _train(setup: RunSetup, run_dir: Path | None, outputs: list[Silence]) -> Non
     start = _agreed_start(setup, run_dir)
     if start.is_finished:
         if run_dir is not None:
-            terminal.tell(f"{run_dir} holds a finished run of these flags; nothing is left to do.")
+            console.tell(f"{run_dir} holds a finished run of these flags; nothing is left to do.")
         return
     loop = make_loop(config, setup.strategy, setup.manifest, inputs.steps_per_epoch)
     if start.checkpoint is not None:

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.decode import CHANNELS
-from pipelines.errors import InputError
+from pipelines.loading.decode import CHANNELS
+from pipelines.runtime.errors import InputError
 from trainer.model_description import (
     DESCRIPTION_NAME,
     MODEL_NAME,
@@ -44,7 +44,7 @@ class TrainedModel:
         """Each class's probability, float32 (batch, classes).
 
         Args:
-            images: uint8 (batch, size, size, 3), as `pipelines.decode.decode_and_resize` gives.
+            images: uint8 (batch, size, size, 3), as `decode_and_resize` gives them.
         """
         return self._graph(images).numpy()
 

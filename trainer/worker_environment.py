@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 
 
 def worker_environments(

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.prefixed_output import PrefixedOutput
 from trainer.worker_process import STDERR, WorkerProcess, told
 

@@ -7,7 +7,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.parent_death import killed_with_parent
 from trainer.prefixed_output import PrefixedOutput
 

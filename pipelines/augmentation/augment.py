@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from pipelines.augmentation.affine import warp, warp_parameters
 from pipelines.augmentation.blur import blur
-from pipelines.augmentation.colour import jitter_colour
-from pipelines.augmentation.draws import Draw
+from pipelines.augmentation.color import jitter_colour
+from pipelines.augmentation.config import Augmentation
 from pipelines.augmentation.erasing import erase
-from pipelines.augmentation.mixing import mix
-from pipelines.augmentation.ranges import Augmentation
-from pipelines.augmentation.warp import warp, warp_parameters
+from pipelines.augmentation.mixup import mix
+from pipelines.augmentation.rng import Draw
 
 
 def augment(

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from pipelines.augmentation.draws import Draw
+from pipelines.augmentation.rng import Draw
 
 
 def blur(images: tf.Tensor, draws: tf.Tensor, greatest: float) -> tf.Tensor:

@@ -5,8 +5,8 @@ import math
 import tensorflow as tf
 
 from pipelines.augmentation.boxes import Boxes, inside, whole
-from pipelines.augmentation.draws import Draw
 from pipelines.augmentation.mean import image_mean
+from pipelines.augmentation.rng import Draw
 
 LEAST_AREA, GREATEST_AREA = 0.02, 0.33
 LEAST_ASPECT, GREATEST_ASPECT = 0.3, 3.3

@@ -21,8 +21,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from pipelines.inspection.walk import StoredExample, opened
-from pipelines.manifest import Manifest
+from pipelines.tfrecords.manifest import Manifest
+from pipelines.tfrecords.reader import StoredExample, opened
 
 MAX_IMAGES = 10_000  # of a split, about: beyond, the fits take long and gain little
 BORDER_SEGMENTS = 16  # of each side

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from pipelines.inspection.describe import Headers
-from pipelines.inspection.walk import Collector, StoredExample
-from pipelines.manifest import Manifest
+from pipelines.inspection.statistics import Headers
+from pipelines.tfrecords.manifest import Manifest
+from pipelines.tfrecords.reader import Collector, StoredExample
 
 if TYPE_CHECKING:
     from pipelines.inspection.audit import TraitCollector

@@ -11,9 +11,9 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from pipelines.inspection.text_tables import printable
-from pipelines.inspection.walk import StoredExample, opened
-from pipelines.manifest import Manifest
+from pipelines.runtime.text_tables import printable
+from pipelines.tfrecords.manifest import Manifest
+from pipelines.tfrecords.reader import StoredExample, opened
 
 COLUMNS = 10
 MAX_ROWS = 20

@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from pipelines.duplicates import find_groups, hash_encoded, perceptual_hash
-from pipelines.inspection.walk import StoredExample, opened
-from pipelines.manifest import Manifest
+from pipelines.conversion.duplicates import find_groups, hash_encoded, perceptual_hash
+from pipelines.tfrecords.manifest import Manifest
+from pipelines.tfrecords.reader import StoredExample, opened
 
 
 class Place(NamedTuple):

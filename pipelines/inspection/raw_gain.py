@@ -16,12 +16,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipelines.decode import decode_and_resize, decode_to_pixels, pixels_to_images
-from pipelines.example import parse_example, serialize_example
-from pipelines.inspection.walk import StoredExample, read_shard, unreadable_image
-from pipelines.manifest import Manifest
-from pipelines.records import frame_record
-from pipelines.vet import BATCH, vet
+from pipelines.conversion.validation import BATCH, vet
+from pipelines.loading.decode import decode_and_resize, decode_to_pixels, pixels_to_images
+from pipelines.tfrecords.example import parse_example, serialize_example
+from pipelines.tfrecords.manifest import Manifest
+from pipelines.tfrecords.reader import StoredExample, read_shard, unreadable_image
+from pipelines.tfrecords.record import frame_record
 
 SAMPLE_IMAGES = 512
 _MAX_BYTES = 32_000_000  # fewer images where they are large: about a second for each pass over them

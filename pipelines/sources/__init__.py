@@ -6,17 +6,17 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from pipelines.errors import InputError
-from pipelines.quiet_tensorflow import import_tensorflow
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from pipelines.sources.archives import walk_archive
+from pipelines.sources.base import STUDY_CLASSES, Source, SourceImage, fingerprint
 from pipelines.sources.classes import SplitCounts, choose_classes
 from pipelines.sources.download import CALTECH101, DEFAULT_DOWNLOAD_DIR, download
-from pipelines.sources.folders import walk_folder
-from pipelines.sources.labelled_images import STUDY_CLASSES, Source, SourceImage, fingerprint
-from pipelines.sources.labelled_list import ListFile, count_listed, is_list, read_listed
-from pipelines.sources.listing import list_images, read_images
+from pipelines.sources.image_list import ListFile, count_listed, is_list, read_listed
+from pipelines.sources.local import walk_folder
 from pipelines.sources.members import Walk, is_image
 from pipelines.sources.remote import base_name, fetch, is_remote, is_remote_folder, walk_remote
+from pipelines.sources.tree import list_images, read_images
 
 __all__ = ["STUDY_CLASSES", "Source", "SourceImage", "fingerprint", "open_source"]
 
@@ -85,7 +85,7 @@ def open_source(
 
 
 def _sample(choose: _Choose) -> Source:
-    from pipelines.sources.sample import CLASS_NAMES, IMAGES_PER_CLASS, draw_sample
+    from pipelines.sources.sample.scene import CLASS_NAMES, IMAGES_PER_CLASS, draw_sample
 
     available = {"": dict.fromkeys(CLASS_NAMES, IMAGES_PER_CLASS)}
     counts = choose(available, source="sample")
@@ -102,7 +102,7 @@ def _sample(choose: _Choose) -> Source:
 def _tfds_set(name: str, choose: _Choose, download_dir: str) -> Source:
     # Here, because it takes seconds, and no other source needs it.
     import_tensorflow()
-    from pipelines.sources.tfds_source import list_examples, open_set, read_examples
+    from pipelines.sources.tfds import list_examples, open_set, read_examples
 
     data = open_set(name, download_dir)
     listing = list_examples(data)

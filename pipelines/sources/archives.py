@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from pipelines.sources.members import MAX_FILE_BYTES, Member, clutter, is_image
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")

@@ -3,8 +3,8 @@
 import itertools
 from collections.abc import Iterable, Sequence
 
-from pipelines.errors import InputError
-from pipelines.sources.labelled_images import STUDY_CLASSES, total_counts
+from pipelines.runtime.errors import InputError
+from pipelines.sources.base import STUDY_CLASSES, total_counts
 
 _MAX_LISTED = 12
 

@@ -8,8 +8,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines import terminal
-from pipelines.errors import InputError
+from pipelines.runtime import console
+from pipelines.runtime.errors import InputError
 
 DEFAULT_DOWNLOAD_DIR = "~/tensorflow_datasets/downloads"
 _REACH_SECONDS = 20
@@ -54,7 +54,7 @@ def download(archive: RemoteArchive, download_dir: str) -> Path:
     known = tfds.download.checksums.UrlInfo(
         size=archive.num_bytes, checksum=archive.sha256, filename=archive.file_name
     )
-    if not terminal.shows_bars():
+    if not console.shows_bars():
         tfds.disable_progress_bar()
     kept_as = tfds.download.resource.get_dl_fname(archive.url, archive.sha256)
     try:

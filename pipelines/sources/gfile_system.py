@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from fsspec.spec import AbstractFileSystem
 
-from pipelines.quiet_tensorflow import import_tensorflow
+from pipelines.runtime.tensorflow_runtime import import_tensorflow
 
 
 def reads(protocol: str) -> bool:

@@ -19,9 +19,9 @@ from typing import Any
 import fsspec
 from fsspec.callbacks import TqdmCallback
 
-from pipelines import terminal
-from pipelines.errors import InputError
-from pipelines.sources.folders import read_file
+from pipelines.runtime import console
+from pipelines.runtime.errors import InputError
+from pipelines.sources.local import read_file
 from pipelines.sources.members import Member
 
 _REACH_SECONDS = 20
@@ -132,7 +132,7 @@ def _copy(file_system: Any, path: str, copy: Path, size: int | None, with_bar: b
     copy.parent.mkdir(parents=True, exist_ok=True)
     part = copy.with_name(f"{copy.name}.{os.getpid()}.{threading.get_ident()}.part")
     bar = {"desc": f"Fetching {base_name(path)}", "unit": "B", "unit_scale": True, "leave": False}
-    bar["disable"] = not (with_bar and terminal.shows_bars())
+    bar["disable"] = not (with_bar and console.shows_bars())
     try:
         with TqdmCallback(tqdm_kwargs=bar) as callback:
             file_system.get_file(path, str(part), callback=callback)

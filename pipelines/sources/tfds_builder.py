@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import tensorflow_datasets as tfds
 from etils import epath
 
-from pipelines import terminal
-from pipelines.errors import InputError
+from pipelines.runtime import console
+from pipelines.runtime.errors import InputError
 from pipelines.sources.download import reach, without_leftovers
 
 _INFO_NAME = "dataset_info.json"
@@ -87,7 +87,7 @@ def prepare(source: str, builder: Any, download_dir: str) -> None:
     if epath.Path(builder.data_dir, _INFO_NAME).exists():
         return
     directory = Path(download_dir).expanduser()
-    if not terminal.shows_bars():
+    if not console.shows_bars():
         tfds.disable_progress_bar()
     try:
         _reach_origin(builder, directory)

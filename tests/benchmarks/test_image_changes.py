@@ -41,7 +41,7 @@ def test_a_tenth_of_each_side_is_cut_off(image):
 def test_it_is_padded_with_black_as_tensorflow_pads(image, upright):
     import tensorflow as tf
 
-    from pipelines.decode import stretch
+    from pipelines.loading.decode import stretch
 
     if upright:
         image = image.transpose(Image.Transpose.TRANSPOSE)

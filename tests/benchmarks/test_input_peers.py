@@ -40,8 +40,8 @@ def finish(process):
 
 
 def test_it_prints_every_rate_and_the_ratio_of_ours_to_each_peer(source, tmp_path):
-    from pipelines.convert import convert
-    from pipelines.settings import Settings
+    from pipelines.conversion.convert import convert
+    from pipelines.conversion.settings import Settings
     from pipelines.sources import open_source
 
     data_dir = tmp_path / "set"

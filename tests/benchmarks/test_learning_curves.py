@@ -11,10 +11,10 @@ import pytest
 
 from benchmarks import image_shares, learning_curves
 from benchmarks.image_shares import ImageShares, draw_share
-from pipelines.command_line import define_flags, parse_config
-from pipelines.convert_config import ConvertConfig
-from pipelines.errors import InputError
-from pipelines.manifest import Shard, Split
+from pipelines.conversion.convert_config import ConvertConfig
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import define_flags, parse_config
+from pipelines.tfrecords.manifest import Shard, Split
 from trainer.config import TrainConfig
 
 COUNTS = {"Faces": 326, "Leopards": 150, "Motorbikes": 598, "airplanes": 600}
@@ -52,7 +52,7 @@ def test_smaller_shares_get_the_steps_of_the_whole():
 
 def convert_here(source, data_dir, *arguments):
     """As the command does it with these flags, without a process."""
-    from pipelines.convert import convert
+    from pipelines.conversion.convert import convert
     from pipelines.sources import open_source
 
     config = parse_config(ConvertConfig, define_flags(ConvertConfig), ["", *arguments])

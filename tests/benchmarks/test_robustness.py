@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import robustness
 from benchmarks.image_changes import CHANGES
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 
 SIZE = 14  # a reduced decode of 40x30 pixels to half of that is no smaller
 
@@ -89,9 +89,9 @@ def test_images_are_changed_before_they_are_stretched(data_dir):
     import tensorflow as tf
 
     from benchmarks.changed_split import changed_split
-    from pipelines.decode import decode_to_pixels
-    from pipelines.inspection.picked import picked_examples
-    from pipelines.manifest import load_manifest
+    from pipelines.loading.decode import decode_to_pixels
+    from pipelines.tfrecords.manifest import load_manifest
+    from pipelines.tfrecords.picked import picked_examples
     from trainer.asking.asked_data import StoredData
 
     manifest = load_manifest(data_dir)

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import splits
 from benchmarks.recipe_runs import recipe_config
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.config import TrainConfig
 
 ROOT = Path(__file__).parents[2]

@@ -110,7 +110,7 @@ def test_what_it_cannot_use_it_names_in_one_line(image_folder, monkeypatch, flag
 
 def test_the_test_images_can_be_had_too(tmp_path, image_folder, data_dir):
     from benchmarks.training_images import write_images
-    from pipelines.manifest import load_manifest
+    from pipelines.tfrecords.manifest import load_manifest
 
     splits = load_manifest(data_dir).splits
     for split, wanted in splits.items():

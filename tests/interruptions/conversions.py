@@ -3,18 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
-from pipelines.convert_config import ConvertConfig
+from pipelines.conversion.convert_config import ConvertConfig
 from pipelines.make_tfrecords import main
 
 COMMAND = (main, ConvertConfig)
 OUTPUT = "output_dir"
 # What a conversion imports.
 IMPORTED = [
-    "pipelines.convert",
-    "pipelines.duplicates",
-    "pipelines.local_engine",
-    "pipelines.prepare",
-    "pipelines.shards",
+    "pipelines.conversion.convert",
+    "pipelines.conversion.duplicates",
+    "pipelines.conversion.local",
+    "pipelines.conversion.prepare",
+    "pipelines.tfrecords.writer",
 ]
 
 

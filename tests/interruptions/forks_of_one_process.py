@@ -34,8 +34,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import IO, Any
 
-from pipelines.command_line import run
-from pipelines.quiet_tensorflow import import_tensorflow
+from pipelines.runtime.flags import run
+from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from tests.interruptions.steps import Steps
 
 SECONDS_AT_MOST = 300  # so that nothing hangs for ever

@@ -7,11 +7,11 @@ import keras
 import numpy as np
 import pytest
 
-import model.build
-from model.blocks import side_of
-from model.build import build_model
+import model.registry
 from model.choices import NETWORKS
 from model.cost import multiply_adds
+from model.layers import side_of
+from model.registry import build_model
 
 pytestmark = pytest.mark.numerics
 
@@ -32,8 +32,8 @@ def test_costs_what_strided_net_does_and_its_docstring_says(networks, name):
     network = networks[name]
     cost = multiply_adds(network)
     assert 0.7 < cost / multiply_adds(networks["strided_net"]) < 1.4
-    text = Path(model.build.__file__).with_name(f"{network.name}.py").read_text()
-    words = " ".join(text.split())
+    package = Path(model.registry.__file__).parent
+    words = " ".join(" ".join(path.read_text() for path in package.glob("*.py")).split())
     assert re.search(f"{network.count_params():,} parameters", words)
     assert re.search(f"{cost / 1e6:.1f} million multiply-adds", words)
 

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from model.blocks import side_of
 from model.choices import ACTIVATIONS, INITIALIZERS
 from model.cost import multiply_adds
+from model.layers import side_of
 from model.strided_net import build_strided_net
 
 

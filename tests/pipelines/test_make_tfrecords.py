@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.convert_config import ConvertConfig
-from pipelines.errors import InputError
+from pipelines.conversion.convert_config import ConvertConfig
 from pipelines.make_tfrecords import main
-from pipelines.manifest import load_manifest
+from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.manifest import load_manifest
 
 ROOT = Path(__file__).parents[2]
 ARCHIVE = ROOT.parent / "shared" / "data" / "101_ObjectCategories.tar.gz"

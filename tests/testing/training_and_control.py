@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import command_line, quiet_tensorflow
+from pipelines.runtime import flags, tensorflow_runtime
 from tests.small_network import build_small
 from tests.testing.rounding import nudged_state
 from trainer.config import TrainConfig
 
 
 def main(config: TrainConfig) -> None:
-    quiet_tensorflow.import_tensorflow()
+    tensorflow_runtime.import_tensorflow()
     from trainer import loop_setup, train
 
     loop_setup.build_model = build_small
@@ -37,4 +37,4 @@ def main(config: TrainConfig) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main, TrainConfig)
+    flags.run(main, TrainConfig)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.class_weights import balanced_class_weights
 
 

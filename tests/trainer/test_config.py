@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.augmentation.ranges import Augmentation
-from pipelines.command_line import define_flags, parse_config
-from pipelines.errors import InputError
+from pipelines.augmentation.config import Augmentation
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import define_flags, parse_config
 from trainer.config import CONFIG_NAME, TrainConfig
 from trainer.input_config import InputConfig
 from trainer.model_config import ModelConfig

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipelines.manifest import load_manifest
+from pipelines.tfrecords.manifest import load_manifest
 from trainer.checkpoint import read_meta
 from trainer.checkpoint_files import checkpoints_in
 from trainer.config import TrainConfig

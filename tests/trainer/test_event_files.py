@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pipelines.records import FRAME_BYTES, read_records
+from pipelines.tfrecords.record import FRAME_BYTES, read_records
 from tests.trainer.checkpoint_samples import record
 from trainer.event_files import cut_events, steps_of
 from trainer.history import TrainMetrics

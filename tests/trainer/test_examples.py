@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipelines.dataset import eval_batches
-from pipelines.errors import InputError
-from pipelines.manifest import load_manifest
+from pipelines.loading.dataset import eval_batches
+from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.manifest import load_manifest
 from trainer.config import TrainConfig
 from trainer.examples import StoredExamples
 from trainer.inputs import prepare_inputs

@@ -14,10 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipelines import terminal
-from pipelines.command_line import define_flags
-from pipelines.errors import InputError
-from pipelines.ports import check_ports, free_ports
+from pipelines.runtime import console
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import define_flags
+from pipelines.runtime.ports import check_ports, free_ports
 from trainer.launch import LaunchConfig, main
 from trainer.main import MainConfig
 from trainer.prefixed_output import PrefixedOutput
@@ -30,7 +30,7 @@ SECONDS_AT_MOST = 60  # so that nothing hangs for ever
 # The command, but for what its workers run.
 LAUNCHER = """
 import sys
-from pipelines.command_line import run
+from pipelines.runtime.flags import run
 from trainer.launch import LaunchConfig, launch
 
 program = sys.argv.pop(1)
@@ -499,7 +499,7 @@ sys.exit("tensorflow" in sys.modules)
 def test_workers_say_as_much_as_the_launcher_unless_they_are_told_otherwise(monkeypatch):
     commands = []
     monkeypatch.setattr("trainer.launch.launch", lambda config, command: commands.append(command))
-    monkeypatch.setattr(terminal, "_verbosity", "error")
+    monkeypatch.setattr(console, "_verbosity", "error")
     main(LaunchConfig(trainer_flags=("--verbosity=info",)))
     (command,) = commands
     assert command[3] == "--verbosity=error"

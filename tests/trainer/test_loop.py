@@ -11,10 +11,10 @@ import tensorflow as tf
 
 from model.strided_net import build_strided_net
 from pipelines.augmentation.augment import augment
-from pipelines.augmentation.ranges import Augmentation
-from pipelines.dataset import eval_batches, train_batches
-from pipelines.input_options import InputOptions
-from pipelines.manifest import load_manifest
+from pipelines.augmentation.config import Augmentation
+from pipelines.loading.dataset import eval_batches, train_batches
+from pipelines.loading.options import InputOptions
+from pipelines.tfrecords.manifest import load_manifest
 from tests.small_network import build_small
 from tests.testing.rounding import assert_same_but_for_rounding, nudged, nudged_state
 from trainer.averaged_weights import AveragedWeights

@@ -4,7 +4,7 @@ from unittest import mock
 
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.config import TrainConfig
 from trainer.main import MainConfig, main
 from trainer.run_output import RunOutput

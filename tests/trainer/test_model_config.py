@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from model.choices import NETWORKS, TITLES
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.config import TrainConfig
 from trainer.model_config import STRIDED, ModelConfig
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer import precision
 
 pytestmark = pytest.mark.numerics

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.augmentation_grid import draw_augmentations
 from trainer.input_config import InputConfig
 

@@ -6,8 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from pipelines.errors import InputError
-from pipelines.manifest import load_manifest
+from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.manifest import load_manifest
 from tests.trainer.checkpoint_samples import of_run
 from trainer.checkpoint import checkpoint_name
 from trainer.checkpoint_files import DIRECTORY, CheckpointFiles

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer import run_directory as module
 from trainer.config import CONFIG_NAME, TrainConfig
 from trainer.run_directory import begin_again, config_in, is_finished, run_directory

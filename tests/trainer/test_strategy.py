@@ -4,7 +4,7 @@ from unittest import mock
 
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.strategy import check_batch_size, make_strategy
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import InputError
-from pipelines.manifest import load_manifest
+from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.manifest import load_manifest
 from tests.trainer.made_runs import make_run
 from trainer.study import StudyConfig, main
 

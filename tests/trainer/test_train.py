@@ -19,13 +19,13 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from model.cost import multiply_adds
-from pipelines.dataset import eval_batches
-from pipelines.decode import decode_to_pixels
-from pipelines.errors import InputError
-from pipelines.input_options import InputOptions
-from pipelines.inspection.picked import picked_examples
-from pipelines.manifest import LABELS_NAME, MANIFEST_NAME, SCHEMA_VERSION, load_manifest
-from pipelines.records import frame_record, read_records
+from pipelines.loading.dataset import eval_batches
+from pipelines.loading.decode import decode_to_pixels
+from pipelines.loading.options import InputOptions
+from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.manifest import LABELS_NAME, MANIFEST_NAME, SCHEMA_VERSION, load_manifest
+from pipelines.tfrecords.picked import picked_examples
+from pipelines.tfrecords.record import frame_record, read_records
 from tests.small_network import build_small
 from trainer import precision
 from trainer.checkpoint import Checkpoint

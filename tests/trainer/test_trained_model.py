@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from tests.testing.rounding import assert_same_answers
 from trainer.model_description import ModelDescription, load_description, sha256_of
 from trainer.trained_model import load_trained_model, save_trained_model

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.build import build_model
 from model.choices import NETWORKS
+from model.registry import build_model
 from trainer.training_model import ByteDropout, FusedBatchNormalization, training_model
 
 pytestmark = pytest.mark.numerics

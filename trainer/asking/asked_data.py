@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import InputError
-from pipelines.manifest import Manifest
+from pipelines.runtime.errors import InputError
 from pipelines.sources import Source, open_source
+from pipelines.tfrecords.manifest import Manifest
 from trainer.data_name import data_name, shown_name
 from trainer.model_description import ModelDescription
 from trainer.run_data import find_data

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.decode import CHANNELS, decode_to_pixels
-from pipelines.vet import vet
+from pipelines.conversion.validation import vet
+from pipelines.loading.decode import CHANNELS, decode_to_pixels
 from trainer.model_description import ModelDescription
 
 
@@ -27,7 +27,7 @@ def decode_files(files: Sequence[bytes], description: ModelDescription) -> list[
     """Vets files as a conversion does, then decodes and stretches them as training does.
 
     Args:
-        files: The bytes of at most `pipelines.vet.BATCH` files.
+        files: The bytes of at most `pipelines.conversion.validation.BATCH` files.
         description: Of the model: its image size and decode ratio.
     """
     size, ratio = description.image_size, description.decode_ratio

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.manifest import Rejected
+from pipelines.tfrecords.manifest import Rejected
 from trainer.asking.asked_data import AskedData, StoredData
 from trainer.asking.asked_model import AskedModel
 from trainer.asking.evaluation_directory import write_evaluation

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.directory_lock import locked
-from pipelines.errors import InputError
+from pipelines.runtime.directory_lock import locked
+from pipelines.runtime.errors import InputError
 from trainer.asking.asked_data import AskedData
 from trainer.whole_file import clear_unfinished, whole_file
 

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.inspection.text_tables import first_lines, printable
-from pipelines.manifest import Rejected
+from pipelines.runtime.text_tables import first_lines, printable
+from pipelines.tfrecords.manifest import Rejected
 from trainer.asking.asked_data import AskedData, SourceData, StoredData
 from trainer.asking.asked_model import AskedModel
 from trainer.judging.judged import Judged

@@ -8,12 +8,12 @@ from collections.abc import Generator, Sequence
 
 import numpy as np
 
-from pipelines.ahead import in_groups, read_ahead, take_ahead, threads
-from pipelines.errors import InputError
-from pipelines.manifest import Rejected
-from pipelines.progress import progress
+from pipelines.conversion.validation import BATCH
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.progress import progress
 from pipelines.sources import Source, SourceImage
-from pipelines.vet import BATCH
+from pipelines.sources.prefetch import in_groups, read_ahead, take_ahead, threads
+from pipelines.tfrecords.manifest import Rejected
 from trainer.asking.asked_data import SourceData
 from trainer.asking.asked_model import AskedModel
 from trainer.asking.decoded_file import DecodedFile, decode_files

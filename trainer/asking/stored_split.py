@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from pipelines.damage import damage_named
-from pipelines.dataset import eval_batches
-from pipelines.progress import progress
+from pipelines.loading.dataset import eval_batches
+from pipelines.runtime.progress import progress
+from pipelines.tfrecords.damage import damage_named
 from trainer.asking.asked_data import StoredData
 from trainer.asking.asked_model import AskedModel
 from trainer.examples import StoredExamples

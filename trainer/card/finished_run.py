@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from pipelines.manifest import Manifest
+from pipelines.tfrecords.manifest import Manifest
 from trainer.config import TrainConfig
 from trainer.model_description import ModelDescription
 from trainer.run_state import RunState

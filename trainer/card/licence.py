@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from pipelines.manifest import Manifest
+from pipelines.tfrecords.manifest import Manifest
 
 _KNOWN = {
     "sample": "Apache-2.0, as this project, which drew them",

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.inspection.picked import picked_examples
-from pipelines.manifest import Manifest
-from pipelines.record_index import load_index
+from pipelines.tfrecords.index import load_index
+from pipelines.tfrecords.manifest import Manifest
+from pipelines.tfrecords.picked import picked_examples
 
 MOST_IMAGES = 2_000  # of a split: a second or two of reading and of fits, if images are small
 _FEW = 5  # of each class, or a rare one would not be seen at all

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.checkpoint import DamagedCheckpointError, read_meta
 from trainer.checkpoint_files import DIRECTORY, checkpoints_in
 from trainer.config import CONFIG_NAME

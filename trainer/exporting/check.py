@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.exporting.checked_images import CheckedImages
 from trainer.exporting.saved_model import SavedModelRunner
 from trainer.exporting.written import Runner

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from pipelines.decode import CHANNELS, decode_to_pixels
-from pipelines.inspection.picked import picked_examples
-from pipelines.inspection.walk import StoredExample
+from pipelines.loading.decode import CHANNELS, decode_to_pixels
+from pipelines.tfrecords.picked import picked_examples
+from pipelines.tfrecords.reader import StoredExample
 from trainer.data_name import data_name
 from trainer.model_description import ModelDescription
 from trainer.run_data import DataSource

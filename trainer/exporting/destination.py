@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.destination import check_movable
-from pipelines.errors import InputError
-from pipelines.output_file import check_output_file
-from pipelines.staging import is_remote, staged_directory
+from pipelines.conversion.destination import check_movable
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import is_remote, staged_directory
+from pipelines.runtime.output_file import check_output_file
 from trainer.exporting.formats import FORMATS
 from trainer.model_description import DESCRIPTION_NAME, MODEL_NAME
 from trainer.whole_file import whole_file

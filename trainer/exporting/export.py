@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.decode import CHANNELS
-from pipelines.errors import InputError
+from pipelines.loading.decode import CHANNELS
+from pipelines.runtime.errors import InputError
 from trainer.exporting.check import TOLERANCE, CheckResult, check, largest_difference
 from trainer.exporting.checked_images import CheckedImages, checked_images
 from trainer.exporting.destination import staged_output

@@ -4,7 +4,7 @@ import dataclasses
 import importlib.util
 from pathlib import PurePath
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from pipelines.decode import CHANNELS, decode_batch
+from pipelines.loading.decode import CHANNELS, decode_batch
 from trainer.model_description import ModelDescription
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"

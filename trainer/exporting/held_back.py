@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import Protocol
 import keras
 import numpy as np
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.exporting.keras_file import KerasRunner, write_keras_file
 from trainer.exporting.litert import LiteRTRunner, write_litert
 from trainer.exporting.onnx_file import OnnxRunner, write_onnx

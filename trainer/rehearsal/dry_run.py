@@ -4,8 +4,8 @@ import io
 
 from keras import Model
 
-from pipelines import terminal
-from pipelines.damage import damage_named
+from pipelines.runtime import console
+from pipelines.tfrecords.damage import damage_named
 from trainer.config import TrainConfig
 from trainer.loop_setup import make_loop
 from trainer.rehearsal.configuration import configuration_text
@@ -31,20 +31,20 @@ def dry_run(config: TrainConfig) -> None:
     inputs = setup.inputs
     run_dir = check_run_directory(config.run_dir, manifest.name)
     start = find_start(config, run_dir, manifest, inputs.steps_per_epoch, workers=1)
-    terminal.tell(configuration_text(config))
+    console.tell(configuration_text(config))
     loop = make_loop(config, strategy, manifest, inputs.steps_per_epoch)
-    terminal.tell(f"\n{_summary(loop.model)}\n")
-    terminal.tell(setup.head(loop, run_dir, start))
-    terminal.tell(_sizes(setup, start))
+    console.tell(f"\n{_summary(loop.model)}\n")
+    console.tell(setup.head(loop, run_dir, start))
+    console.tell(_sizes(setup, start))
     if start.is_finished:
-        terminal.tell("dry run   the run is finished; without --dry_run nothing is done")
+        console.tell("dry run   the run is finished; without --dry_run nothing is done")
         return
     if start.checkpoint is not None:
         restore(loop, start.checkpoint)
     if not start.state.is_over(config.epochs, config.early_stopping):
         with damage_named(inputs.data_dir):
-            terminal.tell(f"time      {measure(setup, loop, start.state)}")
-    terminal.tell("dry run   nothing was written; without --dry_run the run begins")
+            console.tell(f"time      {measure(setup, loop, start.state)}")
+    console.tell("dry run   nothing was written; without --dry_run the run begins")
 
 
 def _sizes(setup: RunSetup, start: Start) -> str:

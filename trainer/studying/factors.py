@@ -6,7 +6,7 @@ from typing import Any
 
 from absl import flags
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.comparison.flags import is_silent, shown
 
 NONE = "none"  # the value of a flag that is not given

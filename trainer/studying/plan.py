@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.comparison.flags import label, shown
 from trainer.comparison.groups import SEED
 from trainer.config import TrainConfig

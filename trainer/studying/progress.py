@@ -3,7 +3,7 @@
 import statistics
 import time
 
-from pipelines import terminal
+from pipelines.runtime import console
 from trainer.comparison.runs import Run
 from trainer.comparison.table import share
 
@@ -25,7 +25,7 @@ class StudyProgress:
         self._number += 1
         self._began = time.monotonic()
         how = ", which goes on" * goes_on
-        terminal.say(f"run {self.place}  {name}{how}{self._left()}")
+        console.say(f"run {self.place}  {name}{how}{self._left()}")
 
     def ended(self, run: Run) -> None:
         """It has ended well."""
@@ -33,13 +33,13 @@ class StudyProgress:
         self._seconds.append(seconds)
         result = run.result
         accuracy = share(result.accuracy) if result else "none"
-        terminal.say(
+        console.say(
             f"{self._indent}{run.evaluated_split} accuracy {accuracy} in {duration(seconds)}"
         )
 
     def failed(self, reason: str) -> None:
         """It has not, and the study goes on."""
-        terminal.say(f"{self._indent}failed: {reason}")
+        console.say(f"{self._indent}failed: {reason}")
 
     @property
     def place(self) -> str:

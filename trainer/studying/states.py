@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.comparison.runs import Run, read_run
 from trainer.run_directory import config_in
 from trainer.studying.naming import run_name

@@ -3,8 +3,8 @@
 import shlex
 from pathlib import Path
 
-from pipelines import terminal
-from pipelines.errors import InputError
+from pipelines.runtime import console
+from pipelines.runtime.errors import InputError
 from trainer.comparison.spread import spread
 from trainer.comparison.table import csv_table, markdown_table, text_table
 from trainer.studying.results import Results
@@ -33,11 +33,11 @@ def write_results(results: Results, name: str) -> None:
             "expected a writable directory with room; free some, and start again: the runs are "
             "kept."
         ) from error
-    terminal.tell("\n".join(["", text_table(results.columns), *remarks, ""]))
-    terminal.tell(f"table        {directory / name}.csv, {name}.md")
-    terminal.tell(f"plot         {directory / name}.png")
-    terminal.tell(f"runs         python -m trainer.compare {shlex.quote(str(directory))}")
-    terminal.tell(
+    console.tell("\n".join(["", text_table(results.columns), *remarks, ""]))
+    console.tell(f"table        {directory / name}.csv, {name}.md")
+    console.tell(f"plot         {directory / name}.png")
+    console.tell(f"runs         python -m trainer.compare {shlex.quote(str(directory))}")
+    console.tell(
         f"TensorBoard  tensorboard --logdir {shlex.quote(str(directory))}, then "
         "http://localhost:6006/#hparams"
     )

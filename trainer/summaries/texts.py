@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pipelines.manifest import Manifest
+from pipelines.tfrecords.manifest import Manifest
 from trainer.config import TrainConfig
 
 # TensorBoard draws longer tables slowly, and nobody reads them.

@@ -4,11 +4,11 @@ import itertools
 
 import tensorflow as tf
 
-from pipelines import terminal
-from pipelines.damage import damage_named
-from pipelines.dataset import train_batches
-from pipelines.run_plan import plan_run
-from pipelines.service_watch import watched
+from pipelines.loading.dataset import train_batches
+from pipelines.loading.plan import plan_run
+from pipelines.loading.service_watch import watched
+from pipelines.runtime import console
+from pipelines.tfrecords.damage import damage_named
 from trainer.config import TrainConfig
 from trainer.feed import Feed
 from trainer.inputs import checked_manifest, prepare_inputs
@@ -40,7 +40,7 @@ def run_benchmark(config: TrainConfig, seconds: float, rounds: int) -> Findings:
     inputs = prepare_inputs(config, manifest, replicas=strategy.num_replicas_in_sync)
     data = inputs.data_dir, inputs.manifest, inputs.options
     plan = plan_run(*data, epochs=_NEVER, seed=config.seed)
-    terminal.say(f"cache     {inputs.cache.cache}: {inputs.cache.reason}")
+    console.say(f"cache     {inputs.cache.cache}: {inputs.cache.reason}")
     with damage_named(inputs.data_dir):
         stages = time_stages(plan, seconds)
         dataset = train_batches(*data, epochs=_NEVER, seed=config.seed)

@@ -8,14 +8,14 @@ import dataclasses
 
 import tensorflow as tf
 
-from pipelines.augmentation_stage import augmentation_stage
-from pipelines.dataset import fixed_parallelism
-from pipelines.decode import decode
-from pipelines.decoding import decoding_stage, visits_of
-from pipelines.memory_cache import MemoryCache
-from pipelines.order import Window
-from pipelines.run_plan import RunPlan
-from pipelines.windows import block_reader, parse_visited
+from pipelines.loading.augmentation_stage import augmentation_stage
+from pipelines.loading.dataset import fixed_parallelism
+from pipelines.loading.decode import decode
+from pipelines.loading.decoding import decoding_stage, visits_of
+from pipelines.loading.memory_cache import MemoryCache
+from pipelines.loading.order import Window
+from pipelines.loading.plan import RunPlan
+from pipelines.loading.windows import block_reader, parse_visited
 from trainer.timing.measure import Rate, rate_of_dataset
 
 STAGES = ("order", "read", "parse", "batch", "decode", "resize", "cache", "warp")

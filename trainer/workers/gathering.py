@@ -6,7 +6,7 @@ import socket
 import time
 from typing import Any
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.workers.cluster import Cluster
 from trainer.workers.connection import Connection
 from trainer.workers.patience import SECONDS_OF_A_WAIT, Patience

@@ -2,7 +2,7 @@
 
 import re
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.workers.cluster import Cluster
 
 _EXPECTED = "expected all workers to go on to the end"

@@ -2,8 +2,8 @@
 
 import time
 
-from pipelines import terminal
-from pipelines.errors import InputError
+from pipelines.runtime import console
+from pipelines.runtime.errors import InputError
 from trainer.workers.cluster import Cluster
 
 # Waits are short, since a signal that reaches one of TensorFlow's threads does not end them.
@@ -31,4 +31,4 @@ class Patience:
             )
         if waited > _SECONDS_BEFORE_A_NOTE and not self._noted:
             self._noted = True
-            terminal.say(f"waiting   for {names}")
+            console.say(f"waiting   for {names}")

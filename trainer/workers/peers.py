@@ -15,9 +15,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from pipelines import terminal
-from pipelines.command_line import EXIT_FAILED, command_name
-from pipelines.errors import InputError
+from pipelines.runtime import console
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.flags import EXIT_FAILED, command_name
 from trainer.workers.cluster import Cluster
 from trainer.workers.connection import Connection
 from trainer.workers.guard import guarded
@@ -231,6 +231,6 @@ class Peers:
             finishing.start()
             finishing.join(_SECONDS_TO_FINISH)
             with contextlib.suppress(OSError, ValueError):  # as when nobody reads it any more
-                terminal.tell_failure(command_name(), self._verdict or "")
+                console.tell_failure(command_name(), self._verdict or "")
                 sys.stdout.flush()
             os._exit(EXIT_FAILED)

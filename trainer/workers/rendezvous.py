@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.workers.cluster import Cluster, host_and_port
 from trainer.workers.connection import Connection
 from trainer.workers.gathering import PROTOCOL, Gathering

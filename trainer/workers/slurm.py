@@ -2,8 +2,8 @@
 
 import os
 
-from pipelines import quiet_tensorflow
-from pipelines.errors import InputError
+from pipelines.runtime import tensorflow_runtime
+from pipelines.runtime.errors import InputError
 from trainer.workers.cluster import Cluster
 
 # A task's port is its job's first one plus its number on the node; so jobs that share a node do not
@@ -21,7 +21,7 @@ def cluster_from_slurm() -> Cluster:
     Raises:
         InputError: outside of a job step, or for variables that contradict.
     """
-    quiet_tensorflow.import_tensorflow()
+    tensorflow_runtime.import_tensorflow()
     import tensorflow as tf
 
     try:

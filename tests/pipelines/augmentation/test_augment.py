@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipelines.augmentation.affine import warp, warp_parameters
 from pipelines.augmentation.augment import augment, compiled_augment
 from pipelines.augmentation.blur import blur
-from pipelines.augmentation.colour import jitter_colour
-from pipelines.augmentation.draws import Draw, draws_at, epoch_key, neutral
+from pipelines.augmentation.color import jitter_colour
+from pipelines.augmentation.config import Augmentation
 from pipelines.augmentation.erasing import erase
-from pipelines.augmentation.mixing import mix
-from pipelines.augmentation.ranges import Augmentation
-from pipelines.augmentation.warp import warp, warp_parameters
-from pipelines.errors import InputError
+from pipelines.augmentation.mixup import mix
+from pipelines.augmentation.rng import Draw, draws_at, epoch_key, neutral
+from pipelines.runtime.errors import InputError
 
 CLASSES = 4
 COUNT = 24

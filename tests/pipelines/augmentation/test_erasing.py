@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.augmentation.draws import DRAWS_PER_EXAMPLE, Draw
 from pipelines.augmentation.erasing import erase, erasing_boxes
+from pipelines.augmentation.rng import DRAWS_PER_EXAMPLE, Draw
 
 
 def random_draws(count, seed):

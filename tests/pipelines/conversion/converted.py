@@ -5,12 +5,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipelines.convert import convert
-from pipelines.example import parse_example
-from pipelines.local_engine import LocalEngine
-from pipelines.manifest import Manifest
-from pipelines.settings import Settings
+from pipelines.conversion.convert import convert
+from pipelines.conversion.local import LocalEngine
+from pipelines.conversion.settings import Settings
 from pipelines.sources import open_source
+from pipelines.tfrecords.example import parse_example
+from pipelines.tfrecords.manifest import Manifest
 
 
 def records_of(directory: Path, manifest: Manifest, split: str) -> list[dict[str, object]]:

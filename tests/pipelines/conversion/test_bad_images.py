@@ -10,11 +10,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pipelines.convert import convert
-from pipelines.errors import InputError
-from pipelines.manifest import load_manifest
-from pipelines.settings import Settings
+from pipelines.conversion.convert import convert
+from pipelines.conversion.settings import Settings
+from pipelines.runtime.errors import InputError
 from pipelines.sources import open_source
+from pipelines.tfrecords.manifest import load_manifest
 from tests.pipelines.conversion.converted import convert_folder, records_of
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.errors import InputError
-from pipelines.manifest import Manifest
+from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.manifest import Manifest
 from tests.pipelines.conversion.converted import convert_folder, records_of
 
 

@@ -13,13 +13,13 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from sklearn.model_selection import train_test_split
 
-from pipelines.convert import convert
-from pipelines.dataset import eval_batches
-from pipelines.errors import InputError
-from pipelines.input_options import InputOptions
-from pipelines.manifest import check_shards, load_manifest
-from pipelines.settings import Settings
+from pipelines.conversion.convert import convert
+from pipelines.conversion.settings import Settings
+from pipelines.loading.dataset import eval_batches
+from pipelines.loading.options import InputOptions
+from pipelines.runtime.errors import InputError
 from pipelines.sources import open_source
+from pipelines.tfrecords.manifest import check_shards, load_manifest
 from tests.pipelines.conversion.converted import convert_folder, files_in, records_of, shards_in
 
 

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from pipelines.manifest import load_manifest
-from pipelines.service_process import port_of, start_servers
+from pipelines.loading.service_process import port_of, start_servers
+from pipelines.tfrecords.manifest import load_manifest
 from tests.pipelines.data_service.reading import read
 
 

@@ -5,8 +5,8 @@ import threading
 
 import numpy as np
 
-from pipelines.dataset import train_batches
-from pipelines.input_options import InputOptions
+from pipelines.loading.dataset import train_batches
+from pipelines.loading.options import InputOptions
 
 SECONDS_AT_MOST = 300  # so that nothing hangs for ever
 EPOCHS, SEED = 3, 5

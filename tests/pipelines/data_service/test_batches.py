@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipelines.dataset import train_batches
-from pipelines.run_plan import steps_per_epoch
-from pipelines.sharding import Worker
+from pipelines.loading.dataset import train_batches
+from pipelines.loading.plan import steps_per_epoch
+from pipelines.loading.sharding import Worker
 from tests.pipelines.data_service.reading import (
     EPOCHS,
     OPTIONS,

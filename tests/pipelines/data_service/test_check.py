@@ -5,10 +5,10 @@ import socket
 
 import pytest
 
-from pipelines import service_check
-from pipelines.errors import InputError
-from pipelines.service_check import check_services
-from pipelines.service_process import port_of, start_servers
+from pipelines.loading import service_check
+from pipelines.loading.service_check import check_services
+from pipelines.loading.service_process import port_of, start_servers
+from pipelines.runtime.errors import InputError
 from tests.pipelines.data_service.reading import OPTIONS, read, within_time
 from trainer.config import TrainConfig
 from trainer.train import train

@@ -19,8 +19,8 @@ TWO = ("--port=0", "--workers=2", "--host=localhost")
 # Trains once with each of the flags in `hows`, in run directories that are called 0, 1 and so on.
 TRAIN = """
 import sys
-from pipelines.command_line import run
-from pipelines.quiet_tensorflow import import_tensorflow
+from pipelines.runtime.flags import run
+from pipelines.runtime.tensorflow_runtime import import_tensorflow
 import_tensorflow()
 from tests.small_network import build_small
 from trainer import loop_setup

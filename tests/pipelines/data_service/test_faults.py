@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from pipelines import service_watch
-from pipelines.dataset import train_batches
-from pipelines.errors import InputError
-from pipelines.service_watch import watched
+from pipelines.loading import service_watch
+from pipelines.loading.dataset import train_batches
+from pipelines.loading.service_watch import watched
+from pipelines.runtime.errors import InputError
 from tests.pipelines.data_service.reading import (
     EPOCHS,
     OPTIONS,
@@ -191,7 +191,14 @@ def start_service():
 
     def start(port):
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.service_process", "localhost", str(port), "0"],
+            [
+                sys.executable,
+                "-m",
+                "pipelines.loading.service_process",
+                "localhost",
+                str(port),
+                "0",
+            ],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

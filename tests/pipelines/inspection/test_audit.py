@@ -9,8 +9,8 @@ from PIL import Image
 
 import pipelines.inspection.audit
 from pipelines.inspection.audit import TraitCollector, audit_shortcuts
-from pipelines.inspection.walk import StoredExample
-from pipelines.manifest import SCHEMA_VERSION, Manifest, Shard, Split
+from pipelines.tfrecords.manifest import SCHEMA_VERSION, Manifest, Shard, Split
+from pipelines.tfrecords.reader import StoredExample
 
 Picture = Callable[[int, np.random.Generator], Image.Image]
 IMAGES = {"train": 60, "test": 40}  # of each class

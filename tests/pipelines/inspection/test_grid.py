@@ -13,8 +13,8 @@ from pipelines.inspection.grid import (
     encode_grid,
     largest_classes,
 )
-from pipelines.inspection.walk import StoredExample
-from pipelines.manifest import SCHEMA_VERSION, Manifest, Shard, Split
+from pipelines.tfrecords.manifest import SCHEMA_VERSION, Manifest, Shard, Split
+from pipelines.tfrecords.reader import StoredExample
 
 COLOURS = ("red", "lime", "blue")
 RGB = {"red": (255, 0, 0), "lime": (0, 255, 0), "blue": (0, 0, 255)}

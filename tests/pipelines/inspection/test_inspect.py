@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.convert import convert
-from pipelines.errors import InputError
+from pipelines.conversion.convert import convert
+from pipelines.conversion.settings import Settings
 from pipelines.inspect import InspectConfig, main
 from pipelines.inspection.audit_text import audit_text
-from pipelines.inspection.describe import Headers
-from pipelines.inspection.inspection_text import describe_text, raw_gain_text
-from pipelines.inspection.text_tables import MAX_LISTED
-from pipelines.inspection.walk import read_shard, survey
-from pipelines.manifest import load_manifest
-from pipelines.settings import Settings
+from pipelines.inspection.statistics import Headers
+from pipelines.inspection.text import describe_text, raw_gain_text
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.text_tables import MAX_LISTED
 from pipelines.sources import open_source
+from pipelines.tfrecords.manifest import load_manifest
+from pipelines.tfrecords.reader import read_shard, survey
 
 ROOT = Path(__file__).parents[3]
 # Class -> mode, format, and the width and height of each image.
@@ -334,7 +334,7 @@ def test_a_record_that_is_none_of_this_set_is_named(data_dir: Path):
 
 class _Opener:
     def add(self, example: Any) -> None:
-        from pipelines.inspection.walk import opened
+        from pipelines.tfrecords.reader import opened
 
         with opened(example):
             pass
@@ -429,7 +429,7 @@ def test_an_earlier_picture_is_untouched_until_the_new_one_is_there(data_dir: Pa
     (tmp_path / "grid.png").write_bytes(b"earlier")
     config = InspectConfig(data_dir=str(data_dir), grid=str(tmp_path / "grid.png"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipelines.inspection.walk.survey", lambda *arguments: 1 / 0)
+        patch.setattr("pipelines.tfrecords.reader.survey", lambda *arguments: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             main(config)
     assert (tmp_path / "grid.png").read_bytes() == b"earlier"

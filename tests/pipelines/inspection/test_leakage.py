@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from pipelines.inspection.leakage import HashCollector, find_leakage
-from pipelines.inspection.walk import StoredExample
-from pipelines.manifest import SCHEMA_VERSION, Manifest, Shard, Split
+from pipelines.tfrecords.manifest import SCHEMA_VERSION, Manifest, Shard, Split
+from pipelines.tfrecords.reader import StoredExample
 
 SPLITS = ("train", "test", "validation")
 RAW_SHAPE = (96, 96, 3)

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from pipelines.sources import open_source
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import sources
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from pipelines.sources import STUDY_CLASSES, open_source
 from pipelines.sources.download import RemoteArchive, download
 

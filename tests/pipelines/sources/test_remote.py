@@ -13,7 +13,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from pipelines.sources import Source, open_source
 from pipelines.sources.remote import fetch
 

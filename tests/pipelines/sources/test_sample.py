@@ -15,7 +15,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import f_classif
 from sklearn.model_selection import cross_val_score
 
-from pipelines.sources.sample import CLASS_NAMES, SIDES, draw_image, draw_sample
+from pipelines.sources.sample.scene import CLASS_NAMES, SIDES, draw_image, draw_sample
 
 REPOSITORY = Path(__file__).parents[3]
 IMAGES_PER_CLASS = 25
@@ -76,7 +76,7 @@ def test_every_file_is_a_jpeg_in_colour_within_the_size_range():
 
 def test_same_seed_same_bytes_in_another_process():
     script = (
-        "import hashlib; from pipelines.sources.sample import draw_sample; "
+        "import hashlib; from pipelines.sources.sample.scene import draw_sample; "
         "print(hashlib.sha256(b''.join(jpeg for _, _, jpeg in draw_sample(0, 1))).hexdigest())"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "1"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from pipelines.sources import STUDY_CLASSES, open_source
 
 Members = dict[str, bytes]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.example import serialize_example
-from pipelines.manifest import (
+from pipelines.tfrecords.example import serialize_example
+from pipelines.tfrecords.index import make_indices, write_index
+from pipelines.tfrecords.manifest import (
     MANIFEST_NAME,
     SCHEMA_VERSION,
     Manifest,
@@ -17,10 +18,9 @@ from pipelines.manifest import (
     load_manifest,
     write_manifest,
 )
-from pipelines.record_index import make_indices, write_index
-from pipelines.records import FRAME_BYTES, frame_record
-from pipelines.shards import PlannedShard
-from pipelines.verification import verify
+from pipelines.tfrecords.record import FRAME_BYTES, frame_record
+from pipelines.tfrecords.verification import verify
+from pipelines.tfrecords.writer import PlannedShard
 
 CLASS_NAMES = ("cats", "dogs", "owls")
 IMAGE_SHAPE = (4, 5, 3)

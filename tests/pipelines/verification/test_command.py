@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import InputError
-from pipelines.manifest import MANIFEST_NAME
+from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.manifest import MANIFEST_NAME
 from pipelines.verify import VerifyConfig, main
 from tests.pipelines.verification.pets import TEST, TRAIN_1, make_record, replace_shard, start_of
 

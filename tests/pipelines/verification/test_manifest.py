@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import InputError
-from pipelines.manifest import MANIFEST_NAME, SCHEMA_VERSION, load_manifest
-from pipelines.verification import verify
+from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.manifest import MANIFEST_NAME, SCHEMA_VERSION, load_manifest
+from pipelines.tfrecords.verification import verify
 from tests.pipelines.verification.pets import (
     TRAIN_0,
     TRAIN_1,

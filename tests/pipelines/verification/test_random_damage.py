@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.manifest import MANIFEST_NAME
-from pipelines.record_index import INDEX_NAME
+from pipelines.tfrecords.index import INDEX_NAME
+from pipelines.tfrecords.manifest import MANIFEST_NAME
 from tests.pipelines.verification.pets import METADATA, TEST, TRAIN_0, TRAIN_1, found_in
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from pipelines.example import FEATURES
+from pipelines.tfrecords.example import FEATURES
 from tests.pipelines.verification.pets import (
     IMAGE_BYTES,
     IMAGE_SHAPE,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.manifest import load_manifest
-from pipelines.records import FRAME_BYTES, HEADER_BYTES, frame_record
-from pipelines.verification import verify
+from pipelines.tfrecords.manifest import load_manifest
+from pipelines.tfrecords.record import FRAME_BYTES, HEADER_BYTES, frame_record
+from pipelines.tfrecords.verification import verify
 from tests.pipelines.verification.pets import (
     IMAGE_BYTES,
     RECORDS_PER_SHARD,

@@ -6,12 +6,12 @@ import pytest
 import tensorflow as tf
 from etils import epath
 
-from pipelines.example import FEATURES
-from pipelines.features import FEATURE_KINDS
-from pipelines.manifest import MANIFEST_NAME, load_manifest
-from pipelines.record_index import load_index
-from pipelines.records import HEADER_BYTES
-from pipelines.verification import verify
+from pipelines.tfrecords.example import FEATURES
+from pipelines.tfrecords.features import FEATURE_KINDS
+from pipelines.tfrecords.index import load_index
+from pipelines.tfrecords.manifest import MANIFEST_NAME, load_manifest
+from pipelines.tfrecords.record import HEADER_BYTES
+from pipelines.tfrecords.verification import verify
 from tests.pipelines.verification.pets import (
     IMAGE_BYTES,
     TEST,

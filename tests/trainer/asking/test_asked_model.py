@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from model.strided_net import build_strided_net
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from tests.testing.rounding import assert_same_answers
 from trainer import precision
 from trainer.asking import asked_model

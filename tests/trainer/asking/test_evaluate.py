@@ -8,8 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from pipelines.errors import InputError
-from pipelines.manifest import load_manifest
+from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.manifest import load_manifest
 from trainer.asking import labelled_source
 from trainer.asking.asked_data import find_source
 from trainer.asking.asked_model import AskedModel
@@ -101,8 +101,8 @@ def test_another_class_list_is_refused(evaluate, image_folder, tmp_path, data, n
     (image_folder / "lines").rename(image_folder / "stars")
     place = image_folder
     if data == "data_dir":
-        from pipelines.convert import convert
-        from pipelines.settings import Settings
+        from pipelines.conversion.convert import convert
+        from pipelines.conversion.settings import Settings
         from pipelines.sources import open_source
 
         place = tmp_path / "set"

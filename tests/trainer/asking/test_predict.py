@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.convert import convert
-from pipelines.errors import InputError
-from pipelines.settings import Settings
+from pipelines.conversion.convert import convert
+from pipelines.conversion.settings import Settings
+from pipelines.runtime.errors import InputError
 from pipelines.sources import open_source
 from tests.conftest import tiny_jpeg
 from tests.testing.rounding import assert_same_answers

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from pipelines.manifest import load_manifest
+from pipelines.tfrecords.manifest import load_manifest
 from tests.trainer.judging.toys import judged_of
 from trainer.card.finished_run import FinishedRun
 from trainer.card.licence import NOT_KNOWN, licence_of

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from pipelines.command_line import define_flags, parse_config
-from pipelines.convert_config import ConvertConfig
-from pipelines.manifest import Manifest
-from pipelines.settings import Settings
+from pipelines.conversion.convert_config import ConvertConfig
+from pipelines.conversion.settings import Settings
+from pipelines.runtime.flags import define_flags, parse_config
+from pipelines.tfrecords.manifest import Manifest
 from trainer.card.repeat import changed_flags, conversion_command, training_command
 from trainer.config import TrainConfig
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from tests.trainer.made_runs import make_run
 from trainer.compare import CompareConfig, main
 from trainer.comparison.groups import grouped, standard_deviation

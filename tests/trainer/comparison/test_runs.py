@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from tests.trainer.made_runs import make_run
 from trainer.comparison.runs import read_run, read_runs
 

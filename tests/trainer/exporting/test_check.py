@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.exporting.check import check
 from trainer.exporting.checked_images import CheckedImages, checked_images
 from trainer.exporting.saved_model import SavedModelRunner

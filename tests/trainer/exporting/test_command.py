@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.export import ExportConfig, main
 from trainer.exporting import formats
 from trainer.exporting.formats import FORMATS, missing_packages

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.exporting import export as exporting
 from trainer.exporting.export import export
 from trainer.exporting.formats import FORMATS, missing_packages

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pipelines.decode import decode_and_resize
+from pipelines.loading.decode import decode_and_resize
 from tests.testing.rounding import assert_same_answers
 from trainer.exporting.saved_model import SavedModelRunner, write_saved_model
 from trainer.trained_model import load_trained_model

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from tests.trainer.made_runs import make_run
 from trainer.config import TrainConfig
 from trainer.studying.carry_out import carry_out

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.config import TrainConfig
 from trainer.studying.factors import Factor
 from trainer.studying.naming import run_name

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from tests.trainer.made_runs import make_run
 from trainer.config import TrainConfig
 from trainer.studying.factors import Factor

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from pipelines.manifest import load_manifest
+from pipelines.tfrecords.manifest import load_manifest
 from trainer.config import TrainConfig
 from trainer.summaries.hparams import hparams_of
 from trainer.summaries.texts import MAX_CLASSES, configuration_text, dataset_text, report_text

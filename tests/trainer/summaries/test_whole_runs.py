@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
 from tensorboard.plugins.hparams import api_pb2, metadata
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.config import TrainConfig
 from trainer.run_output import RunOutput
 from trainer.train import train

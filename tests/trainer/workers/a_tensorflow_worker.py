@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from pipelines import command_line, quiet_tensorflow
-from pipelines.command_line import option
+from pipelines.runtime import flags, tensorflow_runtime
+from pipelines.runtime.flags import option
 from trainer.workers.cluster import cluster_from_environment
 from trainer.workers.peers import joined
 
@@ -16,7 +16,7 @@ class WorkerConfig:
 def main(config: WorkerConfig) -> None:
     cluster = cluster_from_environment()
     with joined(cluster, timeout=60, must_agree={"--steps": str(config.steps)}) as peers:
-        quiet_tensorflow.import_tensorflow()
+        tensorflow_runtime.import_tensorflow()
         import tensorflow as tf
 
         from trainer.strategy import make_strategy
@@ -40,4 +40,4 @@ def main(config: WorkerConfig) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main, WorkerConfig)
+    flags.run(main, WorkerConfig)

@@ -3,7 +3,7 @@
 Without GPUs, TensorFlow's strategy takes CPU:0 alone, and no argument of it says otherwise.
 """
 
-from pipelines import command_line, quiet_tensorflow
+from pipelines.runtime import flags, tensorflow_runtime
 from tests.small_network import build_small
 from trainer.config import TrainConfig
 from trainer.workers.cluster import cluster_from_environment
@@ -12,7 +12,7 @@ REPLICAS = 2
 
 
 def main(config: TrainConfig) -> None:
-    quiet_tensorflow.import_tensorflow()
+    tensorflow_runtime.import_tensorflow()
     import tensorflow as tf
     from tensorflow.python.distribute import collective_all_reduce_strategy
 
@@ -34,4 +34,4 @@ def main(config: TrainConfig) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main, TrainConfig)
+    flags.run(main, TrainConfig)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.workers.cluster import (
     Cluster,
     cluster_from_environment,

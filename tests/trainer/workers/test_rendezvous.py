@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pipelines.errors import InputError
+from pipelines.runtime.errors import InputError
 from trainer.workers.cluster import Cluster, host_and_port
 from trainer.workers.connection import Connection
 from trainer.workers.gathering import PROTOCOL

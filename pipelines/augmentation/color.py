@@ -1,0 +1,109 @@
+"""Random brightness, contrast, saturation and hue, and grey images."""
+
+import tensorflow as tf
+
+from pipelines.augmentation.config import Augmentation
+from pipelines.augmentation.mean import image_mean
+from pipelines.augmentation.rng import Draw
+
+# Weights of red, green and blue in the brightness that one sees (ITU-R BT.601), as in Pillow.
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def jitter_colour(images: tf.Tensor, draws: tf.Tensor, augmentation: Augmentation) -> tf.Tensor:
+    """Changes brightness, contrast, saturation and hue, in this order; then some are made grey.
+
+    What each does is what torchvision's `ColorJitter` and Pillow's `ImageEnhance` do: factors are
+    uniform in [1 - range, 1 + range], the hue's shift in [-range, range] of the circle. Unlike
+    there, the order is fixed. Stages whose range is 0 are left out.
+
+    Args:
+        images: float32 of shape (batch, height, width, 3), RGB in [0, 1].
+        draws: float32 of shape (batch, DRAWS_PER_EXAMPLE).
+        augmentation: The ranges.
+
+    Returns:
+        The same shape and range.
+    """
+    stages = (
+        (adjust_brightness, Draw.BRIGHTNESS, augmentation.brightness, 1.0),
+        (adjust_contrast, Draw.CONTRAST, augmentation.contrast, 1.0),
+        (adjust_saturation, Draw.SATURATION, augmentation.saturation, 1.0),
+        (shift_hue, Draw.HUE, augmentation.hue, 0.0),
+    )
+    # In float64, of which compilers may round the last bits as they like.
+    centred = 2.0 * tf.cast(draws, tf.float64) - 1.0
+    for adjust, column, reach, middle in stages:
+        if reach > 0:
+            images = adjust(images, tf.cast(middle + centred[:, column] * reach, tf.float32))
+    if augmentation.greyscale > 0:
+        grey = draws[:, Draw.GREY] < augmentation.greyscale
+        images = tf.where(_for_images(grey), _grey(images), images)
+    return images
+
+
+def adjust_brightness(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    """Blends with black: 0 is black, 1 the image. Shapes as above, factors (batch,), 0 or more."""
+    return _clamped(images * _for_images(factors))
+
+
+def adjust_contrast(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    """Blends with the mean of the image's grey: 0 is a grey area, 1 the image."""
+    return _blend(image_mean(_grey(images)), images, factors)
+
+
+def adjust_saturation(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    """Blends with the image in grey: 0 is grey, 1 the image."""
+    return _blend(_grey(images), images, factors)
+
+
+def shift_hue(images: tf.Tensor, shifts: tf.Tensor) -> tf.Tensor:
+    """Turns the hue by a share of the colour circle; saturation and value stay.
+
+    To HSV and back in the closed form (https://en.wikipedia.org/wiki/HSL_and_HSV): with k =
+    (n + 6 hue) mod 6 a channel is value - chroma max(0, min(k, 4 - k, 1)), n = 5 for red, 3 for
+    green, 1 for blue.
+
+    Args:
+        images: float32 of shape (batch, height, width, 3), RGB in [0, 1].
+        shifts: float32 of shape (batch,), in [-0.5, 0.5].
+
+    Returns:
+        The same shape and range as the images.
+    """
+    red, green, blue = tf.split(images, 3, axis=-1)
+    value = tf.maximum(tf.maximum(red, green), blue)
+    chroma = value - tf.minimum(tf.minimum(red, green), blue)
+    starts = tf.constant([5.0, 3.0, 1.0], tf.float64) + 6.0 * tf.cast(shifts, tf.float64)[:, None]
+    k = tf.cast(starts, tf.float32)[:, None, None] + _hue_in_sixths(red, green, blue, chroma)
+    k -= 6.0 * tf.floor(k * (1.0 / 6.0))
+    return _clamped(value - chroma * tf.clip_by_value(tf.minimum(k, 4.0 - k), 0.0, 1.0))
+
+
+def _hue_in_sixths(
+    red: tf.Tensor, green: tf.Tensor, blue: tf.Tensor, chroma: tf.Tensor
+) -> tf.Tensor:
+    """In [-1, 5]: red 0, green 2, blue 4; 0 for grey, which has none."""
+    # Comparing channels, not each with the greatest value: a compiler may compute that twice, a
+    # last bit apart, and then none would equal it.
+    red_most, green_most = (red >= green) & (red >= blue), green >= blue
+    inverse = tf.where(chroma > 0.0, 1.0 / chroma, 0.0)
+    otherwise = tf.where(green_most, 2.0 + (blue - red) * inverse, 4.0 + (red - green) * inverse)
+    return tf.where(red_most, (green - blue) * inverse, otherwise)
+
+
+def _grey(images: tf.Tensor) -> tf.Tensor:
+    red, green, blue = tf.split(images, 3, axis=-1)
+    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+
+
+def _blend(others: tf.Tensor, images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    return _clamped(others + (images - others) * _for_images(factors))
+
+
+def _for_images(values: tf.Tensor) -> tf.Tensor:
+    return values[:, None, None, None]
+
+
+def _clamped(images: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(images, 0.0, 1.0)

@@ -1,0 +1,118 @@
+"""How far the augmentation may go; importable without TensorFlow."""
+
+import dataclasses
+import math
+
+from pipelines.runtime.errors import InputError
+
+_WARP_RANGES = (
+    "rotation",
+    "width_shift",
+    "height_shift",
+    "shear",
+    "zoom",
+    "aspect_jitter",
+    "border_crop",
+)
+_COLOUR_RANGES = ("brightness", "contrast", "saturation", "hue", "greyscale")
+
+# Least value, greatest value, whether the greatest itself is allowed.
+_LIMITS = {
+    "rotation": (0.0, 180.0, True),
+    "width_shift": (0.0, 1.0, True),
+    "height_shift": (0.0, 1.0, True),
+    "shear": (0.0, 90.0, False),
+    "zoom": (0.0, 1.0, False),
+    "aspect_jitter": (0.0, 10.0, True),
+    "border_crop": (0.0, 0.5, False),
+    "black_fill": (0.0, 1.0, True),
+    "brightness": (0.0, 1.0, True),
+    "contrast": (0.0, 1.0, True),
+    "saturation": (0.0, 1.0, True),
+    "hue": (0.0, 0.5, True),
+    "greyscale": (0.0, 1.0, True),
+    "blur": (0.0, 10.0, True),
+    "erasing": (0.0, 1.0, True),
+    "mixup": (0.0, math.inf, False),
+    "cutmix": (0.0, math.inf, False),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """The limits of every random change; the defaults are the tutorial's `ImageDataGenerator`.
+
+    Attributes:
+        rotation: Degrees in [0, 180], drawn from [-rotation, rotation].
+        width_shift: Share of the width in [0, 1], drawn from [-width_shift, width_shift].
+        height_shift: Share of the height, likewise.
+        shear: Degrees in [0, 90) (so the tutorial's 0.15 is next to nothing), drawn likewise.
+        zoom: In [0, 1); each axis is scaled by its own factor from [1 - zoom, 1 + zoom].
+        horizontal_flip: Whether every second image, on average, is mirrored.
+        aspect_jitter: In [0, 10]; the aspect ratio is multiplied by a factor drawn log-uniformly
+            from [1 / (1 + aspect_jitter), 1 + aspect_jitter].
+        border_crop: In [0, 0.5); each side loses its own share, drawn from [0, border_crop], of
+            the width or height.
+        black_fill: Probability in [0, 1] that what a warp brings in from outside an image is
+            black, as in a letterbox, instead of the nearest pixel.
+        brightness: In [0, 1]; the factor is drawn from [1 - brightness, 1 + brightness].
+        contrast: Likewise.
+        saturation: Likewise.
+        hue: In [0, 0.5], share of the colour circle, drawn from [-hue, hue].
+        greyscale: Probability in [0, 1] that an image loses its colours.
+        blur: In [0, 10] pixels; every second image, on average, is blurred by a Gaussian of a
+            standard deviation drawn from (0, blur].
+        erasing: Probability in [0, 1] that a rectangle of the image is erased.
+        mixup: Alpha of the Beta distribution of MixUp's weights; 0 is off.
+        cutmix: Alpha of the Beta distribution of CutMix's areas; 0 is off. With both on, a fair
+            draw for each example decides which it is.
+
+    Raises:
+        InputError: when made with a value outside its range.
+    """
+
+    rotation: float = 20.0
+    width_shift: float = 0.2
+    height_shift: float = 0.2
+    shear: float = 0.15
+    zoom: float = 0.15
+    horizontal_flip: bool = True
+    aspect_jitter: float = 0.0
+    border_crop: float = 0.0
+    black_fill: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    greyscale: float = 0.0
+    blur: float = 0.0
+    erasing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, (least, greatest, inclusive) in _LIMITS.items():
+            value = getattr(self, name)
+            # NaN is in no range: every comparison with it is false.
+            if least <= value and (value <= greatest if inclusive else value < greatest):
+                continue
+            bound = "at most" if inclusive else "below"
+            raise InputError(
+                f"received --{name}={value}, expected a number of at least {least:g} and {bound} "
+                f"{greatest:g}; 0 switches it off."
+            )
+
+    @property
+    def warps(self) -> bool:
+        """Whether any pixel may come to lie elsewhere, so that images are interpolated."""
+        return self.horizontal_flip or any(getattr(self, name) > 0 for name in _WARP_RANGES)
+
+    @property
+    def jitters_colour(self) -> bool:
+        """Whether brightness, contrast, saturation or hue may change, or all colours go."""
+        return any(getattr(self, name) > 0 for name in _COLOUR_RANGES)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether examples are mixed in pairs, so that labels become soft."""
+        return self.mixup > 0 or self.cutmix > 0

@@ -1,0 +1,187 @@
+"""A source of images becomes a finished set of shards: prepare, split, plan, write."""
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from pipelines.conversion.destination import check_destination
+from pipelines.conversion.settings import Settings
+from pipelines.conversion.split import check_class_counts, split_images
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import staged_directory
+from pipelines.runtime.progress import progress
+from pipelines.runtime.tensorflow_runtime import import_tensorflow
+from pipelines.sources import Source
+from pipelines.tfrecords.index import make_indices
+from pipelines.tfrecords.manifest import SCHEMA_VERSION, Manifest, Shard, Split
+
+if TYPE_CHECKING:  # they bring TensorFlow: seconds for which bad input need not wait
+    from pipelines.conversion.catalog import Inventory
+    from pipelines.conversion.prepare import Choices, Prepared
+    from pipelines.tfrecords.writer import PlannedShard
+
+
+class Engine(Protocol):
+    """What does the work; whichever does it, the shards are the same to the byte."""
+
+    def prepare(
+        self, source: Source, choices: "Choices", directory: os.PathLike[str]
+    ) -> Generator["Prepared", None, None]:
+        """Prepares all images and keeps the records of those that are not rejected."""
+
+    def write(self, plan: Sequence["PlannedShard"], directory: os.PathLike[str]) -> list[Shard]:
+        """Writes the planned shards, where index i is the i-th image that was not rejected."""
+
+
+def convert(
+    source: Source,
+    settings: Settings,
+    output_dir: os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    engine: Engine | None = None,
+) -> Manifest:
+    """Writes `source` as a finished set into `output_dir`, or nothing.
+
+    Args:
+        source: Labelled images.
+        settings: What decides the content.
+        output_dir: Missing, empty, or with `overwrite` a finished set.
+        overwrite: Whether a finished set there is replaced.
+        engine: What does the work; None for a `LocalEngine`.
+
+    Raises:
+        InputError: for a class with too few images, for the same picture under two labels, and for
+            a bad image unless `settings.on_bad_image` is 'skip'.
+    """
+    check_destination(output_dir, overwrite)
+    _check_parts(source, settings)
+    check_class_counts(source.split_counts, settings.division)
+    # Here, because these bring TensorFlow: seconds for which bad input need not wait.
+    import_tensorflow()
+    from pipelines.conversion.local import LocalEngine
+    from pipelines.tfrecords.writer import plan_shards, write_beside_shards
+
+    engine = engine or LocalEngine()
+    with staged_directory(output_dir, replace=overwrite) as stage:
+        inventory = _take_inventory(engine, source, settings, stage)
+        parts, groups = _divide(inventory, settings)
+        size = settings.shards, settings.shard_size_mb
+        plan = plan_shards(source.dataset_name, parts, inventory.record_bytes, size, settings.seed)
+        shards = engine.write(plan, stage)
+        splits = {
+            split: Split(
+                inventory.class_counts(indices),
+                tuple(shard for shard, p in zip(shards, plan, strict=True) if p.split == split),
+            )
+            for split, indices in parts.items()
+        }
+        manifest = _describe(source, settings, inventory, splits, groups)
+        indices = make_indices(plan, inventory.record_bytes, inventory.labels)
+        return write_beside_shards(stage, manifest, indices)
+
+
+def _take_inventory(
+    engine: Engine, source: Source, settings: Settings, stage: os.PathLike[str]
+) -> "Inventory":
+    from pipelines.conversion.catalog import Inventory
+    from pipelines.conversion.prepare import Choices
+
+    choices = Choices(
+        class_names=source.class_names,
+        image_size=settings.image_size if settings.encoding == "raw" else None,
+        hashed=settings.group_duplicates,
+    )
+    inventory = Inventory(source.class_names)
+    with contextlib.closing(engine.prepare(source, choices, stage)) as images:
+        for prepared in progress(
+            images, source.num_images, "Checking images", lambda image: image.source_bytes
+        ):
+            inventory.add(prepared)
+            if prepared.rejected:
+                _check_rejected(inventory, settings)
+    if inventory.seen_counts() != source.split_counts:
+        raise InputError(
+            f"received {inventory.num_seen} images from {source.name!r}, which changed while it "
+            f"was read, expected the {source.num_images} that it had before; run it again when "
+            "nobody writes there."
+        )
+    return inventory
+
+
+def _check_rejected(inventory: "Inventory", settings: Settings) -> None:
+    last = inventory.rejected[-1]
+    if settings.on_bad_image == "fail":
+        raise InputError(
+            f"received the bad image {last.file_name!r} ({last.reason}), expected images that can "
+            "be decoded; mend or remove it, or pass --on_bad_image=skip to leave such images out "
+            "and have them listed in the manifest."
+        )
+    most = settings.max_bad_images
+    if most is not None and len(inventory.rejected) > most:
+        raise InputError(
+            f"received {len(inventory.rejected)} bad images so far, the last {last.file_name!r} "
+            f"({last.reason}), expected at most --max_bad_images={most}; see to the source, or "
+            "raise it."
+        )
+
+
+def _divide(
+    inventory: "Inventory", settings: Settings
+) -> tuple[dict[str, list[int]], list[tuple[int, ...]]]:
+    """The parts of the split, and the groups of images that were kept together."""
+    inventory.check_labels(inventory.copies())
+    groups = inventory.near_copies() if settings.group_duplicates else []
+    inventory.check_labels(groups)
+    parts = split_images(
+        inventory.file_names,
+        inventory.class_names,
+        inventory.labels,
+        inventory.splits,
+        groups,
+        settings.division,
+    )
+    return parts, groups
+
+
+def _describe(
+    source: Source,
+    settings: Settings,
+    inventory: "Inventory",
+    splits: dict[str, Split],
+    groups: list[tuple[int, ...]],
+) -> Manifest:
+    size = settings.image_size if settings.encoding == "raw" else None
+    named = (sorted(inventory.file_names[index] for index in group) for group in groups)
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=source.dataset_name,
+        class_names=source.class_names,
+        splits=splits,
+        encoding=settings.encoding,
+        image_shape=(size, size, 3),
+        source={
+            "kind": source.kind,
+            "name": source.name,
+            "num_images": source.num_images,
+            "fingerprint": inventory.fingerprint(),
+            "ignored_files": source.ignored_files,
+            "byte_identical_images": inventory.num_copies(),
+        },
+        settings=dataclasses.asdict(settings),
+        rejected=tuple(sorted(inventory.rejected, key=lambda rejected: rejected.file_name)),
+        normalised=dict(sorted(inventory.normalised.items())),
+        remarks=dict(sorted(inventory.remarks.items())),
+        duplicates=tuple(sorted(tuple(names) for names in named)),
+        metadata={},
+    )
+
+
+def _check_parts(source: Source, settings: Settings) -> None:
+    if settings.split == "source" and not any(source.split_counts):
+        raise InputError(
+            f"received --split=source for {source.name!r}, which has no parts of its own, expected "
+            "train/ and test/ folders, or a data set or a list that names them; leave --split out."
+        )

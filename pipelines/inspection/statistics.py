@@ -1,0 +1,136 @@
+"""What is in a finished set: counts, sizes, modes, formats, and what its source held beside it.
+
+All of it comes from the manifest and from the headers of the images; none is decoded.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipelines.tfrecords.manifest import Manifest
+from pipelines.tfrecords.reader import StoredExample, opened
+
+ASPECT_QUANTILES = {"min": 0.0, "5 %": 0.05, "median": 0.5, "95 %": 0.95, "max": 1.0}
+
+
+class Header(NamedTuple):
+    """What an image's header says."""
+
+    width: int
+    height: int
+    mode: str
+    format: str
+
+
+class Headers:
+    """Collects the headers of the images and their sizes in bytes, by class."""
+
+    def __init__(self, num_classes: int):
+        self.headers: list[Counter[Header]] = [Counter() for _ in range(num_classes)]
+        self.num_bytes = [0] * num_classes
+
+    def add(self, example: StoredExample) -> None:
+        self.num_bytes[example.label] += len(example.image)
+        if example.pixels_shape is None:
+            with opened(example) as picture:
+                header = Header(*picture.size, picture.mode, picture.format or "")
+            self.headers[example.label][header] += 1
+
+    def merge(self, other: "Headers") -> None:
+        for mine, others in zip(self.headers, other.headers, strict=True):
+            mine.update(others)
+        self.num_bytes = [sum(pair) for pair in zip(self.num_bytes, other.num_bytes, strict=True)]
+
+
+def describe(
+    data_dir: str | os.PathLike[str], manifest: Manifest, headers: Headers
+) -> dict[str, Any]:
+    """The document that `inspect` shows and writes, but for the parts that are asked for."""
+    splits = manifest.splits
+    shards = manifest.shards
+    return {
+        "name": manifest.name,
+        "data_dir": os.fspath(data_dir),
+        "fingerprint": manifest.fingerprint,
+        "encoding": manifest.encoding,
+        "image_shape": list(manifest.image_shape),
+        "num_images": sum(split.num_examples for split in splits.values()),
+        "num_shards": len(shards),
+        "num_bytes": sum(shard.num_bytes for shard in shards),
+        "source": manifest.source,
+        "splits": {
+            name: {
+                "num_images": split.num_examples,
+                "classes": dict(zip(manifest.class_names, split.class_counts, strict=True)),
+            }
+            for name, split in splits.items()
+        },
+        "images": _describe_images(manifest, headers),
+        "found": _describe_found(manifest),
+    }
+
+
+def _describe_images(manifest: Manifest, headers: Headers) -> dict[str, Any]:
+    counts = np.sum([split.class_counts for split in manifest.splits.values()], axis=0).tolist()
+    by_class = zip(manifest.class_names, counts, headers.num_bytes, headers.headers, strict=True)
+    whole = sum(headers.headers, Counter())
+    return {
+        "classes": {
+            name: _describe_class(count, num_bytes, found)
+            for name, count, num_bytes, found in by_class
+        },
+        "all": _describe_class(sum(counts), sum(headers.num_bytes), whole),
+    }
+
+
+def _describe_class(count: int, num_bytes: int, headers: Counter[Header]) -> dict[str, Any]:
+    """Of images of one kind; nothing of sizes where the set holds pixels."""
+    # A class may be in the manifest with no image at all.
+    document: dict[str, Any] = {"num_images": count, "mean_bytes": num_bytes / max(count, 1)}
+    if not headers:
+        return document
+    sizes = sorted(_count(headers, lambda header: header[:2]).items(), key=_by_area)
+    counts = [number for _, number in sizes]
+    widths, heights = np.repeat([size for size, _ in sizes], counts, axis=0).T
+    aspects = np.quantile(widths / heights, list(ASPECT_QUANTILES.values()))
+    middle = (len(widths) - 1) // 2
+    document["sizes"] = {
+        "smallest": list(sizes[0][0]),
+        "median": [int(widths[middle]), int(heights[middle])],
+        "largest": list(sizes[-1][0]),
+        "distinct": len(sizes),
+    }
+    document["aspect_ratios"] = dict(zip(ASPECT_QUANTILES, aspects.tolist(), strict=True))
+    document["modes"] = _count(headers, lambda header: header.mode)
+    document["formats"] = _count(headers, lambda header: header.format)
+    return document
+
+
+def _by_area(size_and_count: tuple[Sequence[int], int]) -> tuple[int, Sequence[int]]:
+    (width, height), _ = size_and_count
+    return width * height, (width, height)
+
+
+def _count(headers: Counter[Header], key: Callable[[Header], Any]) -> dict[Any, int]:
+    """How many images have each value of `key`; the most frequent one first."""
+    counts: Counter[Any] = Counter()
+    for header, count in headers.items():
+        counts[key(header)] += count
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _describe_found(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "rejected": dict(Counter(rejected.reason for rejected in manifest.rejected).most_common()),
+        "normalised": manifest.normalised,
+        "remarks": manifest.remarks,
+        "ignored": manifest.source["ignored_files"],
+        "duplicate_groups": [list(group) for group in manifest.duplicates],
+        "rejected_files": [
+            {"file_name": rejected.file_name, "reason": rejected.reason}
+            for rejected in manifest.rejected
+        ],
+    }

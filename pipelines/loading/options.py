@@ -1,0 +1,76 @@
+"""How batches are made: every choice of the input pipeline, in one value."""
+
+import dataclasses
+import os
+
+from pipelines.augmentation.config import Augmentation
+from pipelines.runtime.errors import InputError
+
+AUGMENT_ON = ("host", "device")
+SHARD_BY = ("example", "file")
+DECODE_RATIOS = (1, 2, 4, 8)  # by which libjpeg can reduce an image while it decodes it
+
+
+@dataclasses.dataclass(frozen=True)
+class InputOptions:
+    """The first group decides what is in the batches, the second only how fast they come.
+
+    Attributes:
+        image_size: Height and width of the images in pixels.
+        batch_size: Examples in a global batch.
+        augmentation: Limits of the random changes, or None to train on the images as they are.
+        unwarped_epochs: The last epochs of a run in which images are only mirrored: the weights
+            settle on images as evaluation shows them.
+        shuffle_buffer: Records that are read together and visited in an order drawn among all of
+            them; a part that is no larger is shuffled perfectly. They are held as they are stored,
+            twice as many of them, since the next ones are read ahead.
+        oversample: Whether examples of small classes are visited several times in an epoch, so
+            that all classes come equally often.
+        decode_ratio: 1, 2, 4 or 8; see `pipelines.loading.decode.decode_and_resize`.
+        channels_first: Whether images come as (batch, 3, height, width).
+
+        parts: Into how many batches each worker's share of a global batch is divided: its replicas.
+        augment_on: 'host' to augment in the pipeline, 'device' to hand out what the training step
+            needs to do it.
+        cache: 'memory' to keep decoded images after the first epoch, 'none' to decode them again.
+        threads: Batches that are decoded, and augmented, at the same time. Fixed, never AUTOTUNE:
+            dropping an iterator can block for up to a minute on the autotuner's thread.
+        readers: Places of the shards that are read at the same time. One is enough for files that
+            the operating system reads ahead or holds; each of more costs a little.
+        services: Addresses of data services that do the work instead of this process, as
+            'grpc://HOST:PORT'.
+    """
+
+    image_size: int = 96
+    batch_size: int = 32
+    augmentation: Augmentation | None = dataclasses.field(default_factory=Augmentation)
+    unwarped_epochs: int = 0
+    shuffle_buffer: int = 2048
+    oversample: bool = False
+    decode_ratio: int = 1
+    channels_first: bool = False
+
+    parts: int = 1
+    augment_on: str = "host"
+    cache: str = "memory"
+    threads: int = dataclasses.field(default_factory=lambda: os.cpu_count() or 1)
+    readers: int = 1
+    services: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.batch_size % self.parts:
+            raise InputError(
+                f"received a batch size of {self.batch_size} for {self.parts} replicas, expected a "
+                f"multiple of {self.parts}; choose another --batch_size."
+            )
+        if self.augmentation and self.augmentation.mixes and self.batch_size // self.parts % 2:
+            raise InputError(
+                f"received a batch size of {self.batch_size} for {self.parts} replicas with MixUp "
+                f"or CutMix, which mix examples in pairs, expected a multiple of {2 * self.parts}; "
+                "choose another --batch_size."
+            )
+        if self.services and self.cache == "memory":
+            raise InputError(
+                "received --cache=memory with --data_service, whose workers keep nothing from one "
+                "epoch to the next, expected --cache=none or disk; drop one of the two."
+            )

@@ -1,0 +1,313 @@
+"""What every command shares: flags from a config, help, one-line errors, exit statuses.
+
+A command is a frozen dataclass that says what can be chosen, and a `main` that takes it:
+
+    @dataclasses.dataclass(frozen=True)
+    class GreetConfig:
+        name: str = option("world", "Whom to greet.", group="Greeting")
+
+    if __name__ == "__main__":
+        run(main, GreetConfig)
+
+Nothing here imports TensorFlow: a typo is answered at once.
+"""
+
+import contextlib
+import dataclasses
+import os
+import signal
+import sys
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from absl import flags
+
+from pipelines.runtime import console
+from pipelines.runtime.command_help import HELP_FLAGS, OTHER, help_text
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.tensorflow_runtime import set_library_messages
+from pipelines.runtime.typed_paths import typed_paths
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+EXIT_INTERRUPTED, EXIT_TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
+
+_VERBOSITY = "verbosity"  # a flag of every command, and of no config
+
+Config = TypeVar("Config")
+
+
+def option(default: Any, help: str, *, group: str, choices: Sequence[str] = ()) -> Any:
+    """A dataclass field that is also a flag of the command.
+
+    Args:
+        default: The flag's default; None stands for 'not given'.
+        help: What the flag does, in which unit or range.
+        group: The heading in `--help` under which the flag stands.
+        choices: The values allowed, for a flag that takes one of a few words.
+    """
+    metadata = {"help": help, "group": group, "choices": tuple(choices)}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def after_dashes(name: str, help: str) -> Any:
+    """A dataclass field, a tuple of strings, for what stands after `--`, as it is.
+
+    A command without such a field takes nothing but its flags; it can have one at most.
+
+    Args:
+        name: What it is called in `--help`, as "FLAGS OF another.command".
+        help: What becomes of it.
+    """
+    return dataclasses.field(default=(), metadata={"after_dashes": name, "help": help})
+
+
+def arguments(name: str, help: str) -> Any:
+    """A dataclass field, a tuple of strings, for what the command is given without a flag's name.
+
+    A command without such a field takes nothing but its flags; it can have one at most, and not
+    with `after_dashes`. What stands after `--` is an argument, whatever it begins with.
+
+    Args:
+        name: What it is called in `--help`, as "IMAGE_OR_FOLDER...".
+        help: What becomes of it.
+    """
+    return dataclasses.field(default=(), metadata={"arguments": name, "help": help})
+
+
+def repeated(help: str, *, group: str) -> Any:
+    """A dataclass field, a tuple of strings, that is a flag which may be given several times.
+
+    Args:
+        help: What the flag does.
+        group: The heading in `--help` under which the flag stands.
+    """
+    metadata = {"help": help, "group": group, "choices": (), "repeated": True}
+    return dataclasses.field(default=(), metadata=metadata)
+
+
+def run(main: Callable[[Config], None], config_class: type[Config]) -> Config:
+    """Turns `sys.argv` into a config, calls `main` with it and exits as all commands do.
+
+    Exit status: 0 done; 1 failed, with one line for an `InputError` and a traceback for anything
+    unforeseen; 2 wrong usage; 130 and 143 stopped by SIGINT and SIGTERM.
+
+    Args:
+        main: The command. Its module's docstring is the head of `--help`.
+        config_class: Frozen dataclass whose fields are made with `option`; its `__post_init__`
+            raises `InputError` for values that cannot be.
+
+    Returns:
+        The config, if all went well.
+    """
+    command = command_name()
+    flag_values = define_flags(config_class)
+    asked = HELP_FLAGS & set(sys.argv[1:])
+    if asked:
+        purpose = sys.modules[main.__module__].__doc__ or ""
+        rest = _rest_of(config_class)
+        _show(help_text(command, purpose, flag_values, rest, short=asked == {"--helpshort"}))
+        sys.exit(EXIT_DONE)
+    try:
+        config = parse_config(config_class, flag_values, sys.argv)
+    except UnicodeDecodeError as error:
+        reason = f"received a --flagfile that is no text ({error.reason}), expected a flag a line"
+        _fail(command, f"{reason}; see to the file.", EXIT_USAGE)
+    except (flags.Error, InputError) as error:
+        _fail(command, f"{_one_line(error)} (--help lists the flags.)", EXIT_USAGE)
+    console.set_verbosity(flag_values[_VERBOSITY].value)
+    console.set_typed_paths(typed_paths(config))
+    set_library_messages(console.verbosity())
+    try:
+        signal.signal(signal.SIGTERM, _raise_terminated)
+        _choose_keras_backend()
+        main(config)
+        sys.stdout.flush()  # here, where a reader who has gone is no error
+        return config
+    except InputError as error:
+        _fail(command, _one_line(error), EXIT_FAILED)
+    except PermissionError as error:
+        _fail(
+            command,
+            f"received {error.filename or 'a file'}, which may not be read or written (permission "
+            "denied), expected one that may; see to its permissions, or choose another.",
+            EXIT_FAILED,
+        )
+    except StoppedBySignal as stopped:
+        _fail(command, _one_line(stopped), 128 + stopped.signal_number)
+    except KeyboardInterrupt:
+        _fail(command, "interrupted.", EXIT_INTERRUPTED)
+    except _Terminated:
+        _fail(command, "terminated.", EXIT_TERMINATED)
+    except BrokenPipeError:
+        # The reader of the pipe (head, less) has gone: there is nobody left to tell.
+        _forget_stdout()
+        sys.exit(EXIT_FAILED)
+
+
+def as_flag(name: str, value: Any) -> str:
+    """A flag as one gives it: '--epochs=3', '--nopictures', '--classes=a,b'."""
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no{name}"
+    return f"--{name}={','.join(map(str, value)) if isinstance(value, tuple | list) else value}"
+
+
+def define_flags(config_class: type) -> flags.FlagValues:
+    """The flags that the fields of `config_class` stand for, and those that every command has.
+
+    They are in the order of `--help`: that of the groups which `config_class.GROUPS` names, if it
+    does, and then that of the fields.
+    """
+    flag_values = flags.FlagValues()
+    flag_values.set_gnu_getopt(True)
+    hints = typing.get_type_hints(config_class)
+    for field in fields_by_group(config_class):
+        if field.metadata.keys() & _REST:
+            continue
+        keywords = {"flag_values": flag_values, "module_name": field.metadata["group"]}
+        if field.metadata["choices"]:
+            arguments = (field.name, field.default, field.metadata["choices"])
+            flags.DEFINE_enum(*arguments, field.metadata["help"], **keywords)
+        elif "repeated" in field.metadata:
+            flags.DEFINE_multi_string(field.name, [], field.metadata["help"], **keywords)
+        else:
+            define = _DEFINE_BY_TYPE[_without_none(hints[field.name])]
+            define(field.name, field.default, field.metadata["help"], **keywords)
+    flags.DEFINE_enum(
+        _VERBOSITY,
+        console.DEFAULT_VERBOSITY,
+        console.VERBOSITIES,
+        "How much is said. error: the result, and why the command failed; no progress, no "
+        "warnings. warning: these, too. info and debug: also what TensorFlow and other libraries "
+        "log, from that level on. TF_CPP_MIN_LOG_LEVEL, if it is set, decides for TensorFlow's "
+        "own core.",
+        flag_values=flag_values,
+        module_name=OTHER,
+    )
+    return flag_values
+
+
+def fields_by_group(config_class: type) -> list[dataclasses.Field[Any]]:
+    """The fields of a config, those of a group together, in the order of `config_class.GROUPS`."""
+    groups = getattr(config_class, "GROUPS", ())
+    ranks = {group: rank for rank, group in enumerate(groups)}
+    fields = dataclasses.fields(config_class)
+    return sorted(fields, key=lambda field: ranks.get(field.metadata.get("group"), len(ranks)))
+
+
+def parse_config(
+    config_class: type[Config], flag_values: flags.FlagValues, argv: Sequence[str]
+) -> Config:
+    """Makes the config from `argv`, whose first item is the program's name.
+
+    Raises:
+        flags.Error: for an unknown flag or a value of the wrong type.
+        InputError: for an argument that is no flag and not wanted, for a flag that stands before
+            `--` but belongs after it, and for values that `config_class` refuses.
+    """
+    rest = _rest_of(config_class)
+    takes_dashes = rest is not None and "after_dashes" in rest.metadata
+    own, after = _split_at_dashes(argv) if takes_dashes else (list(argv), ())
+    try:
+        positional = tuple(flag_values(own)[1:])
+    except flags.UnrecognizedFlagError as error:
+        if rest is None or not takes_dashes:
+            raise
+        raise InputError(f"{error}; {rest.metadata['after_dashes']} stand after --.") from error
+    if positional and (rest is None or takes_dashes):
+        raise InputError(
+            f"received the argument {positional[0]!r}, expected flags only; write --name=value."
+        )
+    values = {name: flag_values[name].value for name in flag_values if name != _VERBOSITY}
+    # absl gives a list for a tuple's flag; a frozen config holds no lists.
+    frozen = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    if rest is not None:
+        frozen[rest.name] = after if takes_dashes else positional
+    return config_class(**frozen)
+
+
+# What is not a flag: see `after_dashes` and `arguments`.
+_REST = {"after_dashes", "arguments"}
+_DEFINE_BY_TYPE: dict[Any, Callable[..., Any]] = {
+    str: flags.DEFINE_string,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    bool: flags.DEFINE_boolean,
+    tuple[str, ...]: flags.DEFINE_list,
+}
+
+
+def _rest_of(config_class: type) -> dataclasses.Field[Any] | None:
+    """The field for what is not a flag, where the command takes that."""
+    fields = dataclasses.fields(config_class)
+    return next((field for field in fields if field.metadata.keys() & _REST), None)
+
+
+def _split_at_dashes(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    dashes = argv.index("--") if "--" in argv else len(argv)
+    return list(argv[:dashes]), tuple(argv[dashes + 1 :])
+
+
+def _without_none(hint: Any) -> Any:
+    if isinstance(hint, types.UnionType):
+        return next(part for part in typing.get_args(hint) if part is not type(None))
+    return hint
+
+
+def command_name() -> str:
+    """How this process was started, for the head of its last line: 'python -m trainer.main'."""
+    spec = sys.modules["__main__"].__spec__
+    return f"python -m {spec.name if spec else os.path.basename(sys.argv[0])}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _show(text: str) -> None:
+    try:
+        print(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as under `--help | head`
+        _forget_stdout()
+
+
+def _forget_stdout() -> None:
+    """Sends what is still to be written to nowhere, or Python would complain when it ends."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail(command: str, reason: str, status: int) -> NoReturn:
+    console.tell_failure(command, reason)
+    sys.exit(status)
+
+
+class StoppedBySignal(Exception):
+    """A command noted a signal, put its work in order and says how it goes on.
+
+    Attributes:
+        signal_number: Which signal, for the exit status.
+    """
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
+
+
+class _Terminated(SystemExit):
+    """SIGTERM came; raised in the main thread, whatever that is at."""
+
+
+def _raise_terminated(signal_number: int, frame: object) -> None:
+    raise _Terminated(EXIT_TERMINATED)
+
+
+def _choose_keras_backend() -> None:
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise InputError(
+            f"received KERAS_BACKEND={backend!r}, expected 'tensorflow' (the training loop is "
+            "written against tf.distribute); unset KERAS_BACKEND."
+        )

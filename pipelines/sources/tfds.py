@@ -1,0 +1,187 @@
+"""Labelled images from a data set of TensorFlow Datasets.
+
+The images stay as the set holds them, encoded; nothing is decoded here.
+"""
+
+import contextlib
+import functools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl import logging
+
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.progress import progress
+from pipelines.sources.base import SPLITS, SourceImage, split_named
+from pipelines.sources.tfds_builder import Features, find_builder, find_features, prepare
+
+# The first of these that gives every example another name is taken.
+_NAMINGS = ("{own}", "{entry}/{class_name}/{own}", "{entry}/{number:08}")
+
+
+class TfdsSet(NamedTuple):
+    """A prepared set; `source` is its name as the user gave it."""
+
+    source: str
+    builder: Any
+    features: Features
+
+    @property
+    def name(self) -> str:
+        config = self.builder.builder_config
+        return f"{self.builder.name}_{config.name}" if config else str(self.builder.name)
+
+
+class TfdsListing(NamedTuple):
+    """What one pass over the labels of a set tells.
+
+    Attributes:
+        splits: The set's own name of a split -> our name, or '' for the only one.
+        split_counts: Split, or '' -> class -> number of images.
+        ignored: Reason -> number of examples.
+        naming: How examples are named.
+    """
+
+    splits: dict[str, str]
+    split_counts: dict[str, dict[str, int]]
+    ignored: dict[str, int]
+    naming: str
+
+
+class _Example(NamedTuple):
+    """`image` is b'' where it was not asked for."""
+
+    name_parts: dict[str, Any]
+    class_name: str
+    image: bytes
+
+
+def open_set(source: str, download_dir: str) -> TfdsSet:
+    """The set that `tfds:NAME` or `tfds:DIRECTORY` names, prepared.
+
+    Raises:
+        InputError: when there is none, when it holds no labelled images, and when it can be
+            neither found on this machine nor made.
+    """
+    builder = find_builder(source)
+    features = find_features(source, builder)  # before anything is downloaded
+    prepare(source, builder, download_dir)
+    return TfdsSet(source, builder, features)
+
+
+def list_examples(data: TfdsSet) -> TfdsListing:
+    """Counts the set's images by split and class, and decides on their names.
+
+    Raises:
+        InputError: when it has no split that could be meant, or two for the same, and when it
+            cannot be read to its end.
+    """
+    ignored: Counter[str] = Counter()
+    entries = _entries(data, ignored)
+    counts: dict[str, Counter[str]] = {}
+    seen: dict[str, set[str]] = {naming: set() for naming in _NAMINGS}
+    for entry, split in entries.items():
+        total = data.builder.info.splits[entry].num_examples
+        examples = _examples(data, entry, (data.features.label, data.features.file_name))
+        for example in progress(examples, total, f"Counting labels of {entry}"):
+            if not example.class_name:
+                ignored["example without a label"] += 1
+                continue
+            counts.setdefault(split, Counter())[example.class_name] += 1
+            for naming in list(seen):
+                name = naming.format(**example.name_parts)
+                if name in seen[naming]:
+                    del seen[naming]
+                else:
+                    seen[naming].add(name)
+    if len(counts) == 1:  # a single split divides nothing
+        entries = dict.fromkeys(entries, "")
+        counts = {"": counts.popitem()[1]}
+    in_order = {split: dict(counts[split]) for split in ("", *SPLITS) if split in counts}
+    return TfdsListing(entries, in_order, dict(sorted(ignored.items())), next(iter(seen)))
+
+
+def read_examples(
+    data: TfdsSet, listing: TfdsListing, classes: frozenset[str]
+) -> Iterator[SourceImage]:
+    """The images of `classes` as the set holds them, split by split, in the set's order.
+
+    Raises:
+        InputError: when the set cannot be read to its end.
+    """
+    for entry, split in listing.splits.items():
+        for example in _examples(data, entry, data.features):
+            if example.class_name in classes:
+                name = listing.naming.format(**example.name_parts)
+                read = functools.partial(bytes, example.image)
+                yield SourceImage(example.class_name, name, read, split)
+
+
+def _entries(data: TfdsSet, ignored: Counter[str]) -> dict[str, str]:
+    """The set's own names of the splits that are used -> our names, in our order."""
+    infos = data.builder.info.splits
+    used = {entry: split_named(entry) for entry in infos if split_named(entry)}
+    if not used or len(set(used.values())) < len(used):
+        raise InputError(
+            f"received the source {data.source!r} with the splits {', '.join(infos)}, expected "
+            f"some of {', '.join(SPLITS)}, each once; choose another set or configuration."
+        )
+    for entry in infos:
+        if entry not in used:
+            ignored[f"example of the split {entry!r}"] += infos[entry].num_examples
+    return dict(sorted(used.items(), key=lambda item: SPLITS.index(item[1])))
+
+
+def _examples(data: TfdsSet, entry: str, keys: Sequence[str]) -> Iterator[_Example]:
+    """The examples of one of the set's splits, with the features `keys`, in their one order."""
+    image, label, file_name = data.features
+    skip = {image: tfds.decode.SkipDecoding()} if image in keys else None
+    decoders = tfds.decode.PartialDecoding({key: True for key in keys if key}, decoders=skip)
+    class_names = data.builder.info.features[label].names
+    try:
+        with _without_warnings():
+            examples = data.builder.as_dataset(
+                split=entry, decoders=decoders, shuffle_files=False, read_config=_read_config()
+            )
+        for number, example in enumerate(examples.as_numpy_iterator()):
+            labelled = 0 <= example[label] < len(class_names)
+            class_name = class_names[example[label]] if labelled else ""
+            own = example[file_name] if file_name else ""
+            own = own.decode("utf-8", "surrogateescape") if isinstance(own, bytes) else str(own)
+            parts = {"own": own, "entry": entry, "class_name": class_name, "number": number}
+            yield _Example(parts, class_name, example.get(image, b""))
+    # NotImplementedError: a file format that TFDS does not read with tf.data.
+    except (tf.errors.OpError, OSError, AssertionError, NotImplementedError) as error:
+        raise InputError(
+            f"received the source {data.source!r}, whose split {entry!r} cannot be read to its end "
+            f"({' '.join(str(error).split())[:300]}), expected a whole prepared set; remove "
+            f"{str(data.builder.data_dir)!r} and prepare it again."
+        ) from error
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Hides what TensorFlow Datasets logs against its own code."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(min(verbosity, logging.ERROR))
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def _read_config() -> Any:
+    options = tf.data.Options()
+    options.autotune.enabled = False  # with it, dropping an iterator can block for a minute
+    return tfds.ReadConfig(
+        options=options,
+        try_autocache=False,
+        skip_prefetch=True,
+        # One shard after the other: the order must not depend on the machine.
+        interleave_cycle_length=1,
+        num_parallel_calls_for_decode=2,
+        num_parallel_calls_for_interleave_files=1,
+    )

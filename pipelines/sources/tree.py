@@ -1,0 +1,174 @@
+"""Finds the classes of a folder or archive, and its splits if it has any, from the names in it."""
+
+import dataclasses
+import functools
+import posixpath
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from pipelines.runtime.errors import InputError
+from pipelines.sources.base import SPLITS, SourceImage, split_named
+from pipelines.sources.members import Walk, clutter, is_image
+
+_WANTED = "expected a folder of class folders, as in Faces/image_0001.jpg"
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """What one pass over the names in a source tells.
+
+    Attributes:
+        root: The folder that file names start from; '' for the source itself.
+        parents: Folder whose sub-folders are classes -> its split. The root alone, with '', unless
+            the source has splits of its own.
+        split_counts: Split -> class -> number of images, 0 for a folder without any.
+        ignored: Reason -> number of files.
+    """
+
+    root: str
+    parents: dict[str, str]
+    split_counts: dict[str, dict[str, int]]
+    ignored: dict[str, int]
+
+
+def list_images(source: str, walk: Walk) -> Listing:
+    """Lists what `walk` gives, and finds the class folders in it.
+
+    They lie side by side in one folder, or in the folders `train`, `test` and `validation` (or
+    `val` or `valid`) of one folder. Folders above are seen through.
+
+    Args:
+        source: Its name, for errors.
+        walk: All its files and folders.
+
+    Raises:
+        InputError: when there are no images, when their folders are no such class folders, and
+            when a name stands there twice.
+    """
+    ignored: Counter[str] = Counter()
+    images, folders = _names(source, walk, ignored)
+    if not images:
+        found = ", ".join(f"{count} x {why}" for why, count in ignored.items()) or "empty"
+        raise InputError(
+            f"received {source!r} without any image ({found}), {_WANTED}; pass the folder or "
+            "archive that holds the class folders."
+        )
+    root, parents = _class_parents(source, {posixpath.dirname(name) for name in images}, folders)
+    counts: dict[str, Counter[str]] = {split: Counter() for split in parents.values()}
+    for name in images:
+        parent, class_name = posixpath.split(posixpath.dirname(name))
+        if class_name and parent in parents:
+            counts[parents[parent]][class_name] += 1
+        else:
+            ignored["image outside the class folders"] += 1
+    for folder in folders:
+        parent, class_name = posixpath.split(folder)
+        if parent in parents and folder not in parents:
+            counts[parents[parent]][class_name] += 0
+    in_order = {split: dict(counts[split]) for split in ("", *SPLITS) if split in counts}
+    return Listing(root, parents, in_order, dict(sorted(ignored.items())))
+
+
+def read_images(
+    walk: Walk, listing: Listing, classes: frozenset[str], streamed: bool
+) -> Iterator[SourceImage]:
+    """The images of `classes`, in the order of `walk`.
+
+    Args:
+        walk: As listed.
+        listing: Made from it.
+        classes: Those wanted.
+        streamed: Whether bytes can be had only while the walk stands at their member.
+    """
+    root = f"{listing.root}/" if listing.root else ""
+    for member in walk():
+        parent, class_name = posixpath.split(posixpath.dirname(member.name))
+        wanted = parent in listing.parents and class_name in classes and is_image(member.name)
+        if wanted and not (member.is_folder or member.unusable):
+            read = functools.partial(bytes, member.read()) if streamed else member.read
+            file_name = member.name.removeprefix(root)
+            split = listing.parents[parent]
+            yield SourceImage(class_name, file_name, read, split, member.is_remote)
+
+
+def _names(source: str, walk: Walk, ignored: Counter[str]) -> tuple[set[str], set[str]]:
+    """The names of all images and of all folders; counts in `ignored` what is neither."""
+    images: set[str] = set()
+    folders: set[str] = set()
+    for member in walk():
+        if member.unusable:
+            ignored[member.unusable] += 1
+        elif member.is_folder:
+            folders.update([] if clutter(member.name) else [member.name])
+        elif reason := clutter(member.name):
+            ignored[reason] += 1
+        elif not is_image(member.name):
+            ignored["no image by its name"] += 1
+        elif member.name in images:
+            raise InputError(
+                f"received {source!r} with two members {member.name!r}, expected each once; "
+                "make the archive again."
+            )
+        else:
+            images.add(member.name)
+    return images, folders
+
+
+def _class_parents(
+    source: str, holders: set[str], folders: Iterable[str]
+) -> tuple[str, dict[str, str]]:
+    """The root, and the folders whose sub-folders are classes, with their splits.
+
+    Args:
+        source: Its name, for errors.
+        holders: The folders that images lie in directly. An image beside or above the class folders
+            is in no class.
+        folders: All folders, as far as the source names them.
+    """
+    if holders == {""}:
+        raise InputError(
+            f"received {source!r} with images but no class folders, {_WANTED}; sort the images "
+            "into one folder a class."
+        )
+    # With a trailing name, so that a single class folder does not count as its own root.
+    root = posixpath.commonpath(holders) if len(holders) > 1 else posixpath.dirname(*holders)
+    deeper = holders - {root}
+    if {posixpath.dirname(holder) for holder in deeper} == {root}:
+        _check_not_splits(source, deeper)
+        return root, {root: ""}
+    splits = _split_folders(source, root, deeper.union(folders))
+    if len(splits) > 1 and all(h in splits or posixpath.dirname(h) in splits for h in deeper):
+        return root, splits
+    by_parent = {posixpath.dirname(holder): holder for holder in sorted(deeper)}
+    found = " and ".join(repr(holder) for holder in sorted(by_parent.values())[:2])
+    raise InputError(
+        f"received {source!r} with images in folders of different depth or parent, as in {found}, "
+        f"{_WANTED}, all in one folder or in its folders train, test and validation; pass that "
+        "folder."
+    )
+
+
+def _split_folders(source: str, root: str, folders: Iterable[str]) -> dict[str, str]:
+    """The folders in `root` that are named as splits and hold folders -> their splits."""
+    splits: dict[str, str] = {}
+    for folder in sorted({posixpath.dirname(folder) for folder in folders} - {""}):
+        above, name = posixpath.split(folder)
+        split = split_named(name) if above == root else ""
+        if split in splits.values():
+            other = next(other for other, of_other in splits.items() if of_other == split)
+            raise InputError(
+                f"received {source!r} with the folders {other!r} and {folder!r}, expected one for "
+                f"the split {split!r}; put them together, or remove one."
+            )
+        splits.update({folder: split} if split else {})
+    return splits
+
+
+def _check_not_splits(source: str, class_folders: set[str]) -> None:
+    names = sorted(map(posixpath.basename, class_folders))
+    if len(names) > 1 and all(map(split_named, names)):
+        raise InputError(
+            f"received {source!r} with images directly in {', '.join(names)}, expected class "
+            "folders in each of these, as in train/Faces/image_0001.jpg; sort the images into one "
+            "folder a class."
+        )

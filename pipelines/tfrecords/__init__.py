@@ -1,0 +1,1 @@
+"""The format of a finished set: records, shards, index and manifest; written, read, verified."""

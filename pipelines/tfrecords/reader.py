@@ -1,0 +1,202 @@
+"""Goes once over all examples of a finished set, shards side by side, one record at a time.
+
+No TensorFlow: headers and thumbnails need none, and its import takes seconds.
+"""
+
+import contextlib
+import dataclasses
+import io
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from etils import epath
+from PIL import Image
+
+from pipelines.runtime.errors import InputError
+from pipelines.runtime.progress import progress
+from pipelines.tfrecords.features import parse_features
+from pipelines.tfrecords.manifest import Manifest, Shard
+from pipelines.tfrecords.record import DamagedRecordError, scan_records
+
+Image.init()  # registers all formats, before there are threads
+_FORMATS = ("JPEG", "PNG")  # what make_tfrecords stores
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoredExample:
+    """One example as it stands in a shard.
+
+    Attributes:
+        split: The split that it is in.
+        label: Index of its class, checked to be one.
+        file_name: Its path in the source.
+        image: Encoded bytes, or pixels.
+        pixels_shape: Height, width, channels of the pixels; None for encoded bytes.
+        shard, record: Where it stands, the number from 0.
+    """
+
+    split: str
+    label: int
+    file_name: str
+    image: bytes
+    pixels_shape: tuple[int, ...] | None
+    shard: epath.Path
+    record: int
+
+
+class Collector(Protocol):
+    """What is found out about a set, of which one shard can be known before the others."""
+
+    def add(self, example: StoredExample) -> None:
+        """Takes one example into account."""
+
+    def merge(self, other: Any) -> None:
+        """Takes into account what another collector of this kind has found in the next shard."""
+
+
+AnyCollector = TypeVar("AnyCollector", bound=Collector)
+
+
+def survey(
+    data_dir: str | os.PathLike[str], manifest: Manifest, make: Callable[[], AnyCollector]
+) -> AnyCollector:
+    """Shows every example of a set to a collector.
+
+    Args:
+        data_dir: The directory of the shards.
+        manifest: What is in them.
+        make: Makes an empty collector: one for each shard, merged in the manifest's order, so that
+            the threads have no say in what is found.
+
+    Raises:
+        InputError: at the first record that is damaged or cannot be read.
+    """
+    tasks = [(split, shard) for split, part in manifest.splits.items() for shard in part.shards]
+
+    def collect(task: tuple[str, Shard]) -> tuple[AnyCollector, int]:
+        collector = make()
+        for example in read_shard(data_dir, manifest, *task):
+            collector.add(example)
+        return collector, task[1].num_bytes
+
+    whole = make()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        collected = pool.map(collect, tasks)
+        for part, _ in progress(collected, len(tasks), "Reading shards", lambda found: found[1]):
+            whole.merge(part)
+    return whole
+
+
+def read_shard(
+    data_dir: str | os.PathLike[str], manifest: Manifest, split: str, shard: Shard
+) -> Iterator[StoredExample]:
+    """The examples of one shard, in the order of its records.
+
+    Raises:
+        InputError: at the first record that is damaged, and when there are fewer than there should
+            be.
+    """
+    path = epath.Path(data_dir, shard.name)
+    number = -1
+    try:
+        with path.open("rb") as stream:
+            for number, record in enumerate(scan_records(stream, shard.num_bytes)):
+                if isinstance(record, DamagedRecordError):
+                    raise _damaged(path, number, str(record))
+                yield _parse(record, manifest, split, path, number)
+    except OSError as error:
+        raise _unusable(path, f"cannot be read ({error.strerror or error})") from error
+    if number + 1 != shard.num_examples:
+        problem = f"has {number + 1} records and not {shard.num_examples}"
+        raise _unusable(path, problem)
+
+
+def read_example_at(
+    path: epath.Path, manifest: Manifest, split: str, number: int, offset: int
+) -> StoredExample:
+    """One example of a shard.
+
+    Args:
+        path: The shard.
+        manifest: Of its set.
+        split: The split that it is of.
+        number: Of the record in the shard, from 0, for messages.
+        offset: Where the record's frame begins, in bytes.
+
+    Raises:
+        InputError: if the record is damaged or cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            num_bytes = stream.seek(0, os.SEEK_END) - offset
+            stream.seek(offset)
+            record = next(scan_records(stream, num_bytes), None)
+    except OSError as error:
+        raise _unusable(path, f"cannot be read ({error.strerror or error})") from error
+    if not isinstance(record, bytes):
+        raise _damaged(path, number, str(record or "it is missing"))
+    return _parse(record, manifest, split, path, number)
+
+
+@contextlib.contextmanager
+def opened(example: StoredExample) -> Iterator[Image.Image]:
+    """The picture of an example; encoded bytes are decoded when its pixels are asked for.
+
+    Raises:
+        InputError: naming the record, for whatever fails in opening and, within the `with` block,
+            in decoding it.
+    """
+    try:
+        if example.pixels_shape:
+            pixels = np.frombuffer(example.image, np.uint8).reshape(example.pixels_shape)
+            yield Image.fromarray(pixels)
+        else:
+            with Image.open(io.BytesIO(example.image), formats=_FORMATS) as picture:
+                yield picture
+    except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
+        problem = str(error) or type(error).__name__
+        raise unreadable_image(example, problem) from error
+
+
+def unreadable_image(example: StoredExample, problem: str) -> InputError:
+    """The error for an example whose bytes are as written, but no image."""
+    return _damaged(example.shard, example.record, f"its image cannot be read: {problem}")
+
+
+def _parse(
+    record: bytes, manifest: Manifest, split: str, path: epath.Path, number: int
+) -> StoredExample:
+    try:
+        features = parse_features(record)
+        label = features["label"].int64_list.value[0]
+        file_name = features["file_name"].bytes_list.value[0]
+        image = features["image"].bytes_list.value[0]
+    except (ValueError, LookupError) as error:
+        raise _damaged(path, number, f"it is no example of this set: {error}") from error
+    if not 0 <= label < len(manifest.class_names):
+        problem = f"its label is {label}, of {len(manifest.class_names)} classes"
+        raise _damaged(path, number, problem)
+    shape = tuple(size or 0 for size in manifest.image_shape)
+    return StoredExample(
+        split=split,
+        label=label,
+        file_name=file_name.decode("utf-8", "surrogateescape"),
+        image=image,
+        pixels_shape=shape if manifest.encoding == "raw" else None,
+        shard=path,
+        record=number,
+    )
+
+
+def _damaged(path: epath.Path, number: int, problem: str) -> InputError:
+    return _unusable(path, f"is damaged at record {number} ({problem})")
+
+
+def _unusable(path: epath.Path, problem: str) -> InputError:
+    return InputError(
+        f"received the shard {os.fspath(path)!r}, which {problem}, expected it as it was written; "
+        f"`python -m pipelines.verify --data_dir={os.fspath(path.parent)}` lists all that is wrong."
+    )
