@@ -27,8 +27,8 @@ BATCH = 64
 _MAX_PIXELS_IN_BATCH = 1_000_000
 # JPEGs are decoded at an eighth of their size. All of the compressed data is decoded and checked
 # all the same; what is spared are the inverse transform and the colours of single pixels, which
-# are arithmetic that cannot fail, and a third of the time. `tests/pipelines/conversion/test_validation.py` compares
-# the verdicts with those at full size.
+# are arithmetic that cannot fail, and a third of the time. Its tests compare the verdicts with
+# those at full size.
 _JPEG_RATIO = 8
 
 Image.init()  # registers all formats; Pillow itself waits until an image needs them
