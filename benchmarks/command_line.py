@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import check_output_file
 from pipelines.runtime.flags import StoppedBySignal
-from pipelines.runtime.output_file import check_output_file
 
 
 def listed(kind: Callable[[str], Any], least: int = 0) -> Callable[[str], list[Any]]:

@@ -36,10 +36,9 @@ from benchmarks.command_line import ending_in_one_line
 from benchmarks.image_changes import CHANGES
 from benchmarks.result_table import tell
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.output_file import check_output_file
-from pipelines.runtime.tensorflow_runtime import import_tensorflow
+from pipelines.runtime.files import check_output_file
+from pipelines.runtime.tensorflow_runtime import import_tensorflow, keep_freed_memory
 from trainer.asking.asked_data import StoredData, find_split
-from trainer.memory import keep_freed_memory
 from trainer.model_description import ModelDescription, load_description
 
 if TYPE_CHECKING:

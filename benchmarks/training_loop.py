@@ -14,8 +14,7 @@ import time
 from pathlib import Path
 
 from pipelines.runtime import console
-from pipelines.runtime.tensorflow_runtime import import_tensorflow
-from trainer.memory import keep_freed_memory
+from pipelines.runtime.tensorflow_runtime import import_tensorflow, keep_freed_memory
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ def _step_seconds(name: str, precision: str, images: Path, data_dir: Path, steps
 
 def _our_step(precision: str, data_dir: Path, images: Any, labels: Any) -> Callable[[], object]:
     """All that the trainer has TensorFlow do in a step."""
-    from trainer.memory import keep_freed_memory
+    from pipelines.runtime.tensorflow_runtime import keep_freed_memory
 
     keep_freed_memory()  # as the command does
     import tensorflow as tf

@@ -17,8 +17,8 @@ from etils import epath
 
 from pipelines.conversion.convert_config import DEFAULT_IMAGE_SIZE
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import check_output_file, write_output_file
 from pipelines.runtime.flags import option, run
-from pipelines.runtime.output_file import check_output_file, write_output_file
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from pipelines.tfrecords.manifest import Manifest, check_shards, load_manifest
 

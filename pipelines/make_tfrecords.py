@@ -32,7 +32,7 @@ def main(config: ConvertConfig) -> None:
     # Here, so that --help and a wrong flag do not wait for scikit-learn.
     from pipelines.conversion.convert import convert
     from pipelines.conversion.destination import check_destination, find_identical
-    from pipelines.runtime.files import clear_leftovers, is_remote
+    from pipelines.runtime.files import is_remote, remove_leftovers
     from pipelines.sources import open_source
 
     output_dir = epath.Path(config.output_dir)
@@ -40,7 +40,7 @@ def main(config: ConvertConfig) -> None:
         # Through links: nothing can be renamed onto one. (epath's own `resolve` leaves them.)
         output_dir = epath.Path(os.path.realpath(output_dir.expanduser()))
     settings = config.settings()
-    clear_leftovers(output_dir)
+    remove_leftovers(output_dir)
     check_destination(output_dir, config.overwrite)
     source = open_source(config.source, config.classes or (), config.download_dir)
     say(f"{config.source}: {source.num_images} images in {len(source.class_names)} classes.")

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 
 from etils import epath
 
+from pipelines.runtime.console import megabytes
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import check_output_file, write_output_file
 from pipelines.runtime.flags import option, run
-from pipelines.runtime.output_file import check_output_file, write_output_file
 from pipelines.tfrecords.shard_check import Problem
 from pipelines.tfrecords.verification import Verification, verify
 
@@ -45,7 +46,7 @@ def main(config: VerifyConfig) -> None:
     elif found.manifest:
         print(
             f"{found.manifest.name} in {config.data_dir}: {found.num_shards} shards, "
-            f"{found.num_records:,} records, {found.num_bytes / 1e6:.1f} MB: all as written."
+            f"{found.num_records:,} records, {megabytes(found.num_bytes)}: all as written."
         )
     if config.json:
         _write_json(config.json, config.data_dir, found)

@@ -13,11 +13,11 @@ from typing import ClassVar
 
 from pipelines.runtime import flags, tensorflow_runtime
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import check_output_file, write_output_file
 from pipelines.runtime.flags import option
-from pipelines.runtime.output_file import check_output_file, write_output_file
+from pipelines.runtime.tensorflow_runtime import keep_freed_memory
 from trainer.config import TrainConfig
 from trainer.input_config import check_at_least
-from trainer.memory import keep_freed_memory
 
 BENCHMARK = "Benchmark"
 

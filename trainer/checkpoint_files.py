@@ -4,6 +4,7 @@ import concurrent.futures
 from collections.abc import Callable
 from pathlib import Path
 
+from pipelines.runtime.files import atomic_file, remove_unfinished
 from trainer.checkpoint import (
     Checkpoint,
     DamagedCheckpointError,
@@ -11,7 +12,6 @@ from trainer.checkpoint import (
     read_checkpoint,
     step_of,
 )
-from trainer.whole_file import clear_unfinished, whole_file
 
 DIRECTORY = "checkpoints"
 
@@ -33,7 +33,7 @@ class CheckpointFiles:
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoints")
         self._writing: concurrent.futures.Future[None] | None = None
         self.directory.mkdir(exist_ok=True)
-        clear_unfinished(self.directory)
+        remove_unfinished(self.directory)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Begins to write a checkpoint, when the one before it is written.
@@ -69,7 +69,7 @@ class CheckpointFiles:
 
     def _write(self, checkpoint: Checkpoint) -> None:
         path = self.directory / checkpoint_name(checkpoint.state.step)
-        with whole_file(path) as unfinished, unfinished.open("wb") as stream:
+        with atomic_file(path) as unfinished, unfinished.open("wb") as stream:
             checkpoint.write(stream)
         # Files of later steps are damaged, or the run would have gone on from them: they do not
         # count among those that are kept.

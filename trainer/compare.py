@@ -11,8 +11,8 @@ import dataclasses
 
 from pipelines.runtime import console, flags
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import check_output_file, write_output_file
 from pipelines.runtime.flags import arguments, option
-from pipelines.runtime.output_file import check_output_file, write_output_file
 from trainer.comparison.curves import curves
 from trainer.comparison.groups import grouped
 from trainer.comparison.run_table import remarks, run_columns

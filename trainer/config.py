@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from pipelines.loading.options import SHARD_BY
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import atomic_file
 from pipelines.runtime.flags import option
 from trainer.input_config import AUGMENTATION, DATA, INPUT_SPEED, ORDER, check_at_least
 from trainer.model_config import MODEL
 from trainer.optimisation_config import OPTIMISATION, SELECTION
 from trainer.summaries.summary_config import TENSORBOARD, SummaryConfig
-from trainer.whole_file import whole_file
 
 CONFIG_NAME = "config.json"
 
@@ -205,5 +205,5 @@ class TrainConfig(SummaryConfig):
     def write(self, run_dir: Path) -> None:
         """Writes the config as `config.json` into `run_dir`, whole or not at all."""
         text = json.dumps(self.as_json(), indent=2)
-        with whole_file(run_dir / CONFIG_NAME) as path:
+        with atomic_file(run_dir / CONFIG_NAME) as path:
             path.write_text(text + "\n", encoding="utf-8")

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from model.choices import TITLES
+from pipelines.runtime.files import atomic_file
 from pipelines.tfrecords.manifest import Manifest
 from trainer import history
 from trainer.card.finished_run import FinishedRun
@@ -24,7 +25,6 @@ from trainer.report import Report, TrainingFigures, make_report
 from trainer.run_files import HISTORY_NAME, PLOT_NAME
 from trainer.run_state import RunState
 from trainer.trained_model import save_trained_model
-from trainer.whole_file import whole_file
 
 
 def write_ending(
@@ -76,7 +76,7 @@ def write_ending(
         audit=audit_sample(config.data_dir, manifest) if config.audit else None,
         pictures=pictures,
     )
-    with whole_file(run_dir / CARD_NAME) as path:
+    with atomic_file(run_dir / CARD_NAME) as path:
         path.write_text(model_card(run), encoding="utf-8")
     return report
 

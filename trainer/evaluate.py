@@ -13,9 +13,9 @@ from pathlib import Path
 from pipelines.runtime import console, flags, tensorflow_runtime
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.flags import option
+from pipelines.runtime.tensorflow_runtime import keep_freed_memory
 from pipelines.sources.download import DEFAULT_DOWNLOAD_DIR
 from trainer.asking.model_options import ModelOptions
-from trainer.memory import keep_freed_memory
 
 DATA, OUTPUT = "Data", "Output"
 SPLITS = ("train", "validation", "test")

@@ -9,9 +9,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from pipelines.runtime.files import atomic_file
 from trainer.judging import drawing
 from trainer.judging.names import fitted
-from trainer.whole_file import whole_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +89,7 @@ class EpochRecord:
 def write_csv(path: Path, history: list[EpochRecord], class_names: Sequence[str]) -> None:
     """One row an epoch, one column a figure; the recall of each class has a column of its own."""
     with (
-        whole_file(path) as unfinished,
+        atomic_file(path) as unfinished,
         unfinished.open("w", newline="", encoding="utf-8") as file,
     ):
         rows = [_flat(record, class_names) for record in history]

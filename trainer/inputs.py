@@ -16,7 +16,7 @@ from pipelines.loading.service_check import check_services
 from pipelines.loading.sharding import ALONE, Worker
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import is_remote
-from pipelines.runtime.free_memory import free_memory
+from pipelines.runtime.tensorflow_runtime import free_memory
 from pipelines.tfrecords.manifest import Manifest, check_shards, load_manifest
 from trainer.input_config import InputConfig
 

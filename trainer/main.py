@@ -13,9 +13,8 @@ import os
 from pipelines.runtime import console, flags, tensorflow_runtime
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.flags import option
-from pipelines.runtime.teardown import leave_out_teardown
+from pipelines.runtime.tensorflow_runtime import keep_freed_memory, skip_teardown
 from trainer.config import OUTPUT, TrainConfig
-from trainer.memory import keep_freed_memory
 from trainer.workers.cluster import ALONE, cluster_from_environment
 
 
@@ -70,4 +69,4 @@ def main(config: MainConfig) -> None:
 if __name__ == "__main__":
     config = flags.run(main, MainConfig)
     if config.strategy != "multi_worker":  # whose workers take leave of each other
-        leave_out_teardown()
+        skip_teardown()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.runtime.errors import InputError
-from trainer.whole_file import whole_file
+from pipelines.runtime.files import atomic_file
 
 MODEL_NAME, DESCRIPTION_NAME = "model.keras", "model.json"
 
@@ -59,7 +59,7 @@ def write_description(run_dir: Path, description: ModelDescription) -> None:
     """
     values = {**dataclasses.asdict(description), "input": description.input}
     text = json.dumps(values, indent=2, ensure_ascii=False)
-    with whole_file(run_dir / DESCRIPTION_NAME) as path:
+    with atomic_file(run_dir / DESCRIPTION_NAME) as path:
         path.write_text(text + "\n", encoding="utf-8")
 
 

@@ -15,17 +15,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipelines.runtime import console, flags, tensorflow_runtime
+from pipelines.runtime.console import counted, progress
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import check_output_file, write_output_file
 from pipelines.runtime.flags import arguments, option
-from pipelines.runtime.output_file import check_output_file, write_output_file
-from pipelines.runtime.progress import progress
-from pipelines.runtime.text_tables import counted
+from pipelines.runtime.tensorflow_runtime import keep_freed_memory
 from trainer.asking.answer import Answer
 from trainer.asking.answer_lines import JsonLines, Lines, TableLines
 from trainer.asking.model_options import ModelOptions
 from trainer.asking.named_files import FROM_STDIN, NamedFile, find_files
 from trainer.input_config import check_at_least
-from trainer.memory import keep_freed_memory
 
 OUTPUT = "Output"
 MOST_IN_GRID = 48

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 from pipelines.runtime import flags, tensorflow_runtime
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import check_output_file, write_output_file
 from pipelines.runtime.flags import option
-from pipelines.runtime.output_file import check_output_file, write_output_file
 from trainer.input_config import InputConfig, check_at_least
 
 PREVIEW = "Preview"

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from sklearn import metrics
 
+from pipelines.runtime.files import atomic_file
 from pipelines.sources.base import SPLITS
 from trainer.judging.calibration import calibration_of
 from trainer.judging.intervals import wilson_interval
 from trainer.judging.judged import Judged
 from trainer.run_files import REPORT_JSON, REPORT_TEXT
-from trainer.whole_file import whole_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Report:
         Raises:
             OSError: if they cannot be written.
         """
-        with whole_file(directory / REPORT_TEXT) as path:
+        with atomic_file(directory / REPORT_TEXT) as path:
             path.write_text(self.text + "\n", encoding="utf-8")
         text = json.dumps(self.values, indent=2, ensure_ascii=False)
-        with whole_file(directory / REPORT_JSON) as path:
+        with atomic_file(directory / REPORT_JSON) as path:
             path.write_text(text + "\n", encoding="utf-8")
 
 

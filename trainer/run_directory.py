@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines.runtime.directory_lock import is_locked, locked
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import is_locked, locked, nearest_existing
 from trainer.config import CONFIG_NAME
 from trainer.run_files import REPORT_JSON
 
@@ -65,7 +65,7 @@ def check_run_directory(wanted: str | None, data_name: str) -> Path:
         InputError: if it could not be made or written, or another trainer is at work in it.
     """
     run_dir = Path(wanted).expanduser() if wanted else Path("runs", f"{data_name}-TIME")
-    existing = next(p for p in (run_dir, *run_dir.absolute().parents) if os.path.lexists(p))
+    existing = nearest_existing(run_dir)
     if not existing.is_dir():
         raise _cannot_be_made(run_dir, os.strerror(errno.ENOTDIR))
     if not os.access(existing, os.W_OK | os.X_OK):

@@ -13,6 +13,7 @@ import numpy as np
 from model.cost import multiply_adds
 from pipelines.runtime import console
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import remove_unfinished
 from trainer import history
 from trainer.card.model_card import CARD_NAME
 from trainer.checkpoint import Checkpoint
@@ -30,7 +31,6 @@ from trainer.run_files import PLOT_NAME
 from trainer.run_setup import RunSetup
 from trainer.run_state import RunState
 from trainer.summaries.summaries import Summaries
-from trainer.whole_file import clear_unfinished
 
 
 class Silence:
@@ -115,7 +115,7 @@ class RunOutput(Silence):
         self._run_dir = run_dir
         self._world = setup.world
         with self._writing():
-            clear_unfinished(run_dir)
+            remove_unfinished(run_dir)
             begin_again(run_dir)
             config.write(run_dir)
             has_none = not checkpoints_in(run_dir / DIRECTORY)

@@ -10,8 +10,8 @@ import tensorflow as tf
 from model.choices import TITLES
 from model.cost import multiply_adds
 from pipelines.loading.sharding import Worker
+from pipelines.runtime.console import counted
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.text_tables import counted
 from pipelines.tfrecords.damage import check_sound
 from pipelines.tfrecords.manifest import Manifest
 from trainer.config import TrainConfig

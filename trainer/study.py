@@ -18,9 +18,9 @@ from typing import Any, ClassVar
 from etils import epath
 
 from pipelines.runtime import console, flags
+from pipelines.runtime.console import counted
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.flags import define_flags, option, repeated
-from pipelines.runtime.text_tables import counted
 from pipelines.tfrecords.manifest import load_manifest
 from trainer.config import TrainConfig
 from trainer.input_config import check_at_least

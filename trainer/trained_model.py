@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from pipelines.loading.decode import CHANNELS
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import atomic_file
 from trainer.model_description import (
     DESCRIPTION_NAME,
     MODEL_NAME,
@@ -18,7 +19,6 @@ from trainer.model_description import (
     sha256_of,
     write_description,
 )
-from trainer.whole_file import whole_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +88,7 @@ def save_trained_model(run_dir: Path, model: keras.Model, description: ModelDesc
     Raises:
         OSError: if they cannot be written.
     """
-    with whole_file(run_dir / MODEL_NAME) as path:
+    with atomic_file(run_dir / MODEL_NAME) as path:
         model.save(path)
         sha256 = sha256_of(path)
     write_description(run_dir, dataclasses.replace(description, sha256=sha256))

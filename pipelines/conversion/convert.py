@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from pipelines.conversion.destination import check_destination
 from pipelines.conversion.settings import Settings
 from pipelines.conversion.split import check_class_counts, split_images
+from pipelines.runtime.console import progress
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.files import staged_directory
-from pipelines.runtime.progress import progress
+from pipelines.runtime.files import atomic_directory
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from pipelines.sources import Source
 from pipelines.tfrecords.index import make_indices
@@ -65,7 +65,7 @@ def convert(
     from pipelines.tfrecords.writer import plan_shards, write_beside_shards
 
     engine = engine or LocalEngine()
-    with staged_directory(output_dir, replace=overwrite) as stage:
+    with atomic_directory(output_dir, replace=overwrite) as stage:
         inventory = _take_inventory(engine, source, settings, stage)
         parts, groups = _divide(inventory, settings)
         size = settings.shards, settings.shard_size_mb

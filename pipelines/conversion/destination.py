@@ -7,9 +7,9 @@ from typing import Any
 
 from etils import epath
 
+from pipelines.runtime.console import progress
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.files import is_remote
-from pipelines.runtime.progress import progress
+from pipelines.runtime.files import check_movable, is_free, is_remote
 from pipelines.sources import Source, fingerprint
 from pipelines.sources.prefetch import read_ahead
 from pipelines.tfrecords.manifest import MANIFEST_NAME, Manifest, load_manifest
@@ -27,7 +27,7 @@ def check_destination(output_dir: os.PathLike[str], overwrite: bool) -> None:
     path = epath.Path(output_dir)
     if not is_remote(output_dir):
         check_movable(output_dir)
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if is_free(path):
         return
     what_to_do = "choose another --output_dir, or remove it yourself."
     if not (path / MANIFEST_NAME).is_file():
@@ -43,21 +43,6 @@ def check_destination(output_dir: os.PathLike[str], overwrite: bool) -> None:
                 f"received --overwrite for {os.fspath(output_dir)!r}, which also holds "
                 f"{others[0]!r}, expected nothing but a finished set; move it away, or {what_to_do}"
             )
-
-
-def check_movable(output_dir: str | os.PathLike[str]) -> None:
-    """Checks that another directory can be put in the place of a local `output_dir`.
-
-    Raises:
-        InputError: when it is the current directory, or a mount point.
-    """
-    here = os.path.exists(output_dir) and os.path.samefile(output_dir, os.curdir)
-    if here or os.path.ismount(output_dir):
-        what = "the current directory" if here else "a mount point"
-        raise InputError(
-            f"received the output directory {os.fspath(output_dir)!r}, which is {what}, expected "
-            "one that a finished set can be put in the place of; choose a directory inside it."
-        )
 
 
 def find_identical(

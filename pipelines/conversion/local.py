@@ -14,8 +14,8 @@ from pipelines.conversion.prepare import (
 )
 from pipelines.conversion.spool import Spool
 from pipelines.conversion.validation import BATCH
+from pipelines.runtime.console import progress
 from pipelines.runtime.files import is_remote
-from pipelines.runtime.progress import progress
 from pipelines.sources import Source
 from pipelines.sources.prefetch import in_groups, read_ahead, take_ahead, threads
 from pipelines.tfrecords.manifest import Shard

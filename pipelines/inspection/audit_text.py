@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipelines.runtime.text_tables import counted, first_lines, number, printable, table
+from pipelines.runtime.console import counted, first_lines, number, printable, table
 
 Document = Mapping[str, Any]
 

@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from pipelines.runtime.text_tables import printable
+from pipelines.runtime.console import printable
 from pipelines.tfrecords.manifest import Manifest
 from pipelines.tfrecords.reader import StoredExample, opened
 

@@ -6,7 +6,7 @@ All of it is made from the document that `--json` writes: the two cannot disagre
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipelines.runtime.text_tables import (
+from pipelines.runtime.console import (
     counted,
     first_lines,
     megabytes,

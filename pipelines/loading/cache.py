@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from pipelines.runtime.console import megabytes
 from pipelines.runtime.errors import InputError
 
 _AUTO_SHARE, _MOST_SHARE = 0.5, 0.9  # of the free memory, for --cache=auto and memory
@@ -45,11 +46,11 @@ def choose_cache(
     share = _AUTO_SHARE if wanted == "auto" else _MOST_SHARE
     most = int(share * free_bytes) if budget_bytes is None else budget_bytes
     limit = (
-        f"{share:.0%} of the free memory are {_megabytes(most)}"
+        f"{share:.0%} of the free memory are {megabytes(most)}"
         if budget_bytes is None
-        else f"--cache_memory_mb allows {_megabytes(most)}"
+        else f"--cache_memory_mb allows {megabytes(most)}"
     )
-    sizes = f"{num_images:,} decoded images take {_megabytes(needed)}, {limit}"
+    sizes = f"{num_images:,} decoded images take {megabytes(needed)}, {limit}"
     if needed <= most:
         return CacheChoice("memory", sizes)
     if wanted == "auto":
@@ -58,7 +59,3 @@ def choose_cache(
         f"received --cache=memory where {sizes}, expected room for all of them; use --cache=disk, "
         "none or auto, or allow more with --cache_memory_mb."
     )
-
-
-def _megabytes(num_bytes: int) -> str:
-    return f"{num_bytes / 1e6:,.0f} MB"

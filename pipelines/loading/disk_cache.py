@@ -9,12 +9,21 @@ from typing import Any
 
 from etils import epath
 
-from pipelines.conversion.destination import check_movable
 from pipelines.loading.pixel_set import ORIGIN, origin_of, pixel_set_bytes, write_pixel_set
 from pipelines.runtime import console
-from pipelines.runtime.directory_lock import is_locked, locked, share_lock
+from pipelines.runtime.console import megabytes
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.files import clear_leftovers, is_remote, staged_directory
+from pipelines.runtime.files import (
+    atomic_directory,
+    check_movable,
+    is_free,
+    is_locked,
+    is_remote,
+    locked,
+    nearest_existing,
+    remove_leftovers,
+    share_lock,
+)
 from pipelines.tfrecords.index import load_index
 from pipelines.tfrecords.manifest import MANIFEST_NAME, Manifest, check_shards, load_manifest
 
@@ -78,7 +87,7 @@ def decoded_set(
     directory = _resolved(_default_cache_dir(data_dir) if cache_dir is None else cache_dir)
     with _one_at_a_time(data_dir):
         if not is_remote(directory):
-            clear_leftovers(directory, _FLAG)
+            remove_leftovers(directory, _FLAG)
         there = _manifest_there(directory)
         fault = _fault(directory, there, origin_of(manifest, image_size, decode_ratio))
         if there is not None and not fault:
@@ -87,7 +96,7 @@ def decoded_set(
             _check_place(directory, there, fault)
             _check_room(directory, pixel_set_bytes(manifest, image_size))
             threads = threads or os.cpu_count() or 1
-            with staged_directory(directory, replace=there is not None, flag=_FLAG) as stage:
+            with atomic_directory(directory, replace=there is not None, flag=_FLAG) as stage:
                 there = write_pixel_set(
                     stage, data_dir, manifest, image_size, decode_ratio, threads
                 )
@@ -124,7 +133,7 @@ def planned_set(
     _check_place(directory, there, fault)
     _check_room(directory, needed)
     instead = f" in place of {fault}" if fault else ""
-    story = f"to be made in {directory}{instead}: {_megabytes(needed)}"
+    story = f"to be made in {directory}{instead}: {megabytes(needed)}"
     return DecodedSet(os.fspath(data_dir), manifest, story)
 
 
@@ -168,7 +177,7 @@ def _manifest_there(directory: epath.Path) -> Manifest | None:
     Raises:
         InputError: when there is something else.
     """
-    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+    if is_free(directory):
         return None
     try:
         manifest = load_manifest(directory)
@@ -225,12 +234,11 @@ def _check_place(directory: epath.Path, there: Manifest | None, fault: str) -> N
 def _check_room(directory: epath.Path, needed: int) -> None:
     if is_remote(directory):
         return
-    existing = next(path for path in (directory, *directory.parents) if path.exists())
-    free = shutil.disk_usage(existing).free
+    free = shutil.disk_usage(nearest_existing(directory)).free
     if free < needed:
         raise InputError(
-            f"received {_FLAG}={directory} on a disk with {_megabytes(free)} free, expected "
-            f"{_megabytes(needed)} for decoded images; free some, choose another {_FLAG}, or use "
+            f"received {_FLAG}={directory} on a disk with {megabytes(free)} free, expected "
+            f"{megabytes(needed)} for decoded images; free some, choose another {_FLAG}, or use "
             "--cache=none."
         )
 
@@ -252,8 +260,4 @@ def _size_of(manifest: Manifest) -> str:
     height, width, _ = manifest.image_shape
     count = sum(split.num_examples for split in manifest.splits.values())
     num_bytes = sum(shard.num_bytes for shard in manifest.shards)
-    return f"{count:,} images of {width}x{height} pixels, {_megabytes(num_bytes)}"
-
-
-def _megabytes(num_bytes: int) -> str:
-    return f"{num_bytes / 1e6:,.0f} MB"
+    return f"{count:,} images of {width}x{height} pixels, {megabytes(num_bytes)}"

@@ -11,7 +11,7 @@ import tensorflow as tf
 from etils import epath
 
 from pipelines.loading.decode import CHANNELS, decode_batch
-from pipelines.runtime.progress import progress
+from pipelines.runtime.console import progress
 from pipelines.tfrecords.damage import DECODED_FROM, damage_named
 from pipelines.tfrecords.example import FEATURES, serialize_example
 from pipelines.tfrecords.index import make_indices

@@ -1,22 +1,30 @@
-"""How a command speaks: how much it says, in which colours, as bars or as lines, of which paths.
+"""How a command speaks: messages, warnings, progress, tables, and paths as the user typed them.
 
 One setting for the whole process, as the levels of a logger are: `--verbosity` of the command.
+`rich` and `tqdm` are imported where they are used, so that `--help` need not wait for them.
 """
 
+import dataclasses
+import io
 import os
+import re
 import sys
-from collections.abc import Mapping
-from typing import TextIO
-
-from pipelines.runtime.typed_paths import as_typed
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TextIO, TypeVar
 
 VERBOSITIES = ("error", "warning", "info", "debug")
 DEFAULT_VERBOSITY = "warning"
+MAX_LISTED = 10  # names of one kind; --json has them all
 
-_YELLOW, _BOLD_RED = "33", "1;31"  # parameters of ECMA-48's "select graphic rendition"
+_SECONDS_BETWEEN_LINES = 10
+_SECONDS_BETWEEN_RATES = 0.5
+_ANY_WIDTH = 10_000  # columns of a table in a file or a pipe, which has no edge
 
 _verbosity = DEFAULT_VERBOSITY
 _typed: Mapping[str, str] = {}
+
+Item = TypeVar("Item")
 
 
 def set_verbosity(verbosity: str) -> None:
@@ -26,7 +34,7 @@ def set_verbosity(verbosity: str) -> None:
 
 
 def set_typed_paths(typed: Mapping[str, str]) -> None:
-    """Has messages name paths as the user did; see `pipelines.runtime.typed_paths.typed_paths`."""
+    """Has messages name paths as the user did; see `typed_paths`."""
     global _typed
     _typed = typed
 
@@ -41,13 +49,16 @@ def speaks() -> bool:
     return _verbosity != "error"
 
 
+# Messages.
+
+
 def tell(text: str) -> None:
-    """Prints on stdout a result of the command, whatever the verbosity."""
+    """Prints a result of the command on stdout, whatever the verbosity."""
     print(as_typed(text, _typed), flush=True)
 
 
 def say(text: str) -> None:
-    """Prints on stdout what is no result of the command, such as how far it is."""
+    """Prints on stdout what is no result of the command, such as its progress."""
     if speaks():
         tell(text)
 
@@ -59,14 +70,98 @@ def note(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Prints a line on stderr with "warning: " before it."""
-    note(f"{_coloured('warning', _YELLOW)}: {text}")
+    """Prints a line on stderr that begins with "warning: "."""
+    if speaks():
+        _print_with_head("warning", "yellow", f": {as_typed(text, _typed)}")
 
 
 def tell_failure(command: str, reason: str) -> None:
     """Prints on stderr, whatever the verbosity, why a command has failed; `reason` is one line."""
-    line = f"{_coloured(f'{command}:', _BOLD_RED)} {as_typed(reason, _typed)}"
-    print(line, file=sys.stderr, flush=True)
+    _print_with_head(f"{command}:", "bold red", f" {as_typed(reason, _typed)}")
+
+
+def _print_with_head(head: str, style: str, rest: str) -> None:
+    """Prints a line on stderr; its head is coloured on terminals that have colours."""
+    from rich.console import Console
+    from rich.text import Text
+
+    # `rich` knows https://no-color.org, but not that an empty NO_COLOR does not count.
+    plain = bool(os.environ.get("NO_COLOR")) or not sys.stderr.isatty()
+    console = Console(stderr=True, no_color=plain, color_system=None if plain else "auto")
+    console.print(Text.assemble((head, style), rest), soft_wrap=True)
+    sys.stderr.flush()
+
+
+# Paths as the user typed them, in messages of code that was given an absolute path.
+
+
+def typed_paths(config: object) -> dict[str, str]:
+    """Maps what the paths among a command's flags become on their way to what was typed.
+
+    Args:
+        config: A dataclass; its strings are looked at.
+    """
+    typed = {}
+    for field in dataclasses.fields(config):  # type: ignore[arg-type]
+        value = getattr(config, field.name)
+        if not isinstance(value, str) or not value or "://" in value:
+            continue
+        expanded = os.path.expanduser(value)
+        for changed in (expanded, os.path.abspath(expanded), os.path.realpath(expanded)):
+            if changed not in (value, os.sep):
+                typed[changed] = value
+    return typed
+
+
+def as_typed(text: str, typed: Mapping[str, str]) -> str:
+    """`text` with the paths that `typed` names, and those in them, as they were typed."""
+    for changed in sorted(typed, key=len, reverse=True):
+        whole = rf"(?<![\w./~-]){re.escape(changed)}(?![\w-]|\.\w)"
+        text = re.sub(whole, typed[changed].replace("\\", r"\\"), text)
+    return text
+
+
+# Progress.
+
+
+def progress(
+    items: Iterable[Item],
+    total: int,
+    what: str,
+    bytes_of: Callable[[Item], int] | None = None,
+) -> Iterator[Item]:
+    """Hands on `items`, with a bar on a terminal, and elsewhere a line every ten seconds.
+
+    With `--verbosity=error` it says nothing.
+
+    Args:
+        items: What is counted.
+        total: How many there will be.
+        what: What is done with them.
+        bytes_of: Gives an item's size in bytes, for a rate in megabytes a second beside the items'.
+    """
+    from tqdm import tqdm
+
+    has_bar = shows_bars()
+    start = time.monotonic()
+    interval = _SECONDS_BETWEEN_RATES if has_bar else _SECONDS_BETWEEN_LINES
+    next_time = start + interval
+    num_bytes = 0
+    with tqdm(total=total, desc=what, leave=False, disable=not has_bar) as bar:
+        for count, item in enumerate(items, start=1):
+            yield item
+            bar.update()
+            num_bytes += bytes_of(item) if bytes_of else 0
+            now = time.monotonic()
+            if now < next_time:
+                continue
+            next_time = now + interval
+            rate = f"{num_bytes / 1e6 / (now - start):.1f} MB/s" if bytes_of else ""
+            bar.set_postfix_str(rate)
+            if not has_bar:
+                per_second = f"{count / (now - start):.1f}/s"
+                line = ", ".join(filter(None, (f"{what}: {count} of {total}", per_second, rate)))
+                note(line)
 
 
 def shows_bars() -> bool:
@@ -79,11 +174,73 @@ def bar_columns() -> int:
     return _columns(sys.stderr)
 
 
+# Texts and tables.
+
+
 def help_width() -> int:
     """Columns for long texts on stdout: the terminal's, 100 at the most; 80 elsewhere."""
     columns = os.environ.get("COLUMNS", "")
     wanted = int(columns) if columns.isdecimal() and int(columns) else _columns(sys.stdout) or 80
     return max(40, min(wanted, 100))
+
+
+def table(rows: Sequence[Sequence[str]], last_is_text: bool = False) -> Iterator[str]:
+    """The lines of a table: its first column aligned left, the others right.
+
+    Cells are wrapped where a terminal is narrower than the table.
+
+    Args:
+        rows: Of equal length, the head among them.
+        last_is_text: Whether the last column is aligned left, too.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    last = len(rows[0]) - 1
+    for number in range(last + 1):
+        left = number == 0 or (number == last and last_is_text)
+        grid.add_column(justify="left" if left else "right", overflow="fold")
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    stream = io.StringIO()
+    width = _columns(sys.stdout) or _ANY_WIDTH
+    Console(file=stream, width=width, color_system=None).print(grid)
+    yield from (line.rstrip() for line in stream.getvalue().splitlines())
+
+
+def first_lines(lines: Sequence[str]) -> Iterator[str]:
+    """The first `MAX_LISTED` lines, and how many more there are."""
+    yield from lines[:MAX_LISTED]
+    if len(lines) > MAX_LISTED:
+        yield f"  and {number(len(lines) - MAX_LISTED)} more"
+
+
+def printable(text: str) -> str:
+    """`text` on one line, quoted and escaped where it has what a terminal cannot show."""
+    return text if text.isprintable() else repr(text)
+
+
+def number(count: int) -> str:
+    """A whole number: 2,658,820."""
+    return f"{count:,}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number and its noun: '1 image', '1,674 images'."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def share(count: int, total: int) -> str:
+    """A share in percent: '25.0%'."""
+    return f"{count / total:.1%}"
+
+
+def megabytes(num_bytes: float) -> str:
+    """A size in millions of bytes: '5.1 MB', and '1,250 MB' from 100 on."""
+    millions = num_bytes / 1e6
+    return f"{millions:,.0f} MB" if millions >= 100 else f"{millions:.1f} MB"
 
 
 def _columns(stream: TextIO) -> int:
@@ -93,9 +250,3 @@ def _columns(stream: TextIO) -> int:
     except (OSError, ValueError, AttributeError):  # closed, no file, or replaced by a test
         return 0
     return size.columns if size.lines else 0
-
-
-def _coloured(text: str, colour: str) -> str:
-    """`text` in a colour if stderr is a terminal that has some; see https://no-color.org."""
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return text if plain or not sys.stderr.isatty() else f"\x1b[{colour}m{text}\x1b[0m"

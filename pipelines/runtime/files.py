@@ -1,66 +1,234 @@
-"""Puts a finished directory into place in one step, and nothing at all when it is not finished.
+"""Files and directories that are whole or not there; locks; and the files that a flag names.
 
-Work is done in a sibling of the destination, `.NAME.tmp-RANDOM`, which is renamed at the end.
-Whoever works holds a lock on that directory, and a lock dies with its process: what is not locked
-is what a killed run has left behind, and the next run clears it.
+A directory is filled beside its destination, in `.NAME.tmp-RANDOM`, which is renamed at the end.
+Whoever fills it holds a lock on it, and a lock dies with its process: a directory of such a name
+that nobody has locked is what a killed run has left, and the next run removes it.
 
-A set that is replaced is moved aside before its successor comes in, to `.NAME.old-RANDOM`. Under
-that name it is always whole, and the next run puts it back if nothing has taken its place.
+A directory that is replaced first moves to `.NAME.old-RANDOM`. Under that name it is always whole,
+and the next run puts it back if nothing has taken its place.
 
-Object stores (gs://, s3://) cannot rename a directory. There the files are written where they
-belong, and a set counts as there when its manifest is, which is written last.
+Object stores (gs://, s3://) cannot rename a directory. There files are written where they belong,
+and a set counts as there when its manifest is, which is written last.
 """
 
 import contextlib
-import io
+import fcntl
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from etils import epath
 
-from pipelines.runtime.directory_lock import locked
 from pipelines.runtime.errors import InputError
 
+StrPath = str | os.PathLike[str]
+
 _UNFINISHED, _ASIDE = "tmp", "old"  # the kinds of `.NAME.KIND-RANDOM`
+_UNFINISHED_FILE = ".unfinished-"
 
 
-def is_remote(path: os.PathLike[str] | str) -> bool:
-    """Whether a path is a URL of a file system elsewhere, as in gs://bucket/folder."""
+def is_remote(path: StrPath) -> bool:
+    """Whether a path is an address on another file system, such as gs://bucket/folder."""
     return "://" in os.fspath(path)
 
 
-@contextlib.contextmanager
-def staged_directory(
-    destination: os.PathLike[str], replace: bool = False, flag: str = "--output_dir"
-) -> Iterator[epath.Path]:
-    """A new directory to work in, which becomes `destination` when the `with` block ends well.
+def is_free(path: Path | epath.Path) -> bool:
+    """Whether nothing is at `path`, or an empty directory."""
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
-    Whatever ends the block otherwise, the directory is removed, and so are the parents that were
-    made for it.
+
+def nearest_existing(path: StrPath) -> Path:
+    """A local path, absolute, or the first of its parents that exists."""
+    absolute = Path(path).absolute()
+    return next(p for p in (absolute, *absolute.parents) if os.path.lexists(p))
+
+
+def sync_to_disk(path: StrPath) -> None:
+    """Waits until a local file or directory is on the disk and not only in its cache."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# Locks on directories.
+
+
+@contextlib.contextmanager
+def locked(directory: StrPath, wait: bool = False) -> Iterator[None]:
+    """Holds the lock on `directory`, as far as its file system has locks for directories.
+
+    Args:
+        directory: What to lock.
+        wait: Whether to wait for another process that has it, or where there are no locks to go
+            without, as on NFS; else both are an OSError.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError:
+            if not wait:
+                raise
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def share_lock(directory: StrPath) -> int:
+    """Takes a lock on `directory` that others may share; waits for `locked` ones.
+
+    Returns:
+        A descriptor, whose closing ends the lock. It is one also where there are no locks.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
+def is_locked(directory: StrPath) -> bool:
+    """Whether anyone has a lock of either kind on `directory`; False where there are no locks."""
+    try:
+        with locked(directory):
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+# Files.
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Gives another name, hidden and with the same ending, to write to.
+
+    When the block ends well, the file is on the disk and takes the place of `path`; if it fails,
+    the file is removed and `path` is as it was.
+
+    Raises:
+        OSError: if that cannot be done.
+    """
+    unfinished = path.with_name(_UNFINISHED_FILE + path.name)
+    try:
+        yield unfinished
+        # Before the name changes: after a power cut there would else be an empty file under it.
+        sync_to_disk(unfinished)
+        unfinished.replace(path)
+        sync_to_disk(path.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise
+
+
+def remove_unfinished(directory: Path) -> None:
+    """Removes what killed processes left of `atomic_file`; nobody else may be writing there."""
+    for leftover in directory.glob(f"{_UNFINISHED_FILE}*"):
+        leftover.unlink()
+
+
+def check_output_file(flag: str, path: str, data_dir: StrPath | None = None) -> None:
+    """Checks that `path` can be written, as far as can be seen before any work.
+
+    Args:
+        flag: The flag that gave `path`, for the message.
+        path: Local, or a URL, which is not looked at.
+        data_dir: The set that is read, if one is: a finished set holds nothing but its own files.
+
+    Raises:
+        InputError: when it cannot be written, or lies in `data_dir`.
+    """
+    if is_remote(path):
+        return
+    target = epath.Path(path).expanduser().resolve()
+    if data_dir is not None and target.parent == epath.Path(data_dir).expanduser().resolve():
+        raise InputError(
+            f"received {flag}={path}, which lies in the data directory, expected a file elsewhere "
+            "(a finished set holds nothing but its own files); choose another folder."
+        )
+    if target.is_dir():
+        raise _unwritable(flag, path, "it is a directory")
+    try:
+        if target.exists():
+            target.open("ab").close()
+        else:
+            # Not the file itself: the work that is to fill it may yet fail.
+            tempfile.TemporaryFile(dir=target.parent).close()
+    except OSError as error:
+        raise _unwritable(flag, path, error.strerror or str(error)) from error
+
+
+def write_output_file(flag: str, path: str, data: bytes) -> None:
+    """Writes a file that `check_output_file` has let pass.
+
+    Raises:
+        InputError: when it cannot be written after all.
+    """
+    try:
+        epath.Path(path).expanduser().write_bytes(data)
+    except OSError as error:
+        raise _unwritable(flag, path, error.strerror or str(error)) from error
+
+
+def _unwritable(flag: str, path: str, problem: str) -> InputError:
+    return InputError(
+        f"received {flag}={path}, which cannot be written ({problem}), expected a file in a folder "
+        "that exists and may be written to; choose another one."
+    )
+
+
+# Directories.
+
+
+def check_movable(directory: StrPath) -> None:
+    """Checks that another directory can be put in the place of a local one.
+
+    Raises:
+        InputError: when it is the current directory, or a mount point.
+    """
+    here = os.path.exists(directory) and os.path.samefile(directory, os.curdir)
+    if here or os.path.ismount(directory):
+        what = "the current directory" if here else "a mount point"
+        raise InputError(
+            f"received the output directory {os.fspath(directory)!r}, which is {what}, expected "
+            "one that a finished set can be put in the place of; choose a directory inside it."
+        )
+
+
+@contextlib.contextmanager
+def atomic_directory(
+    destination: StrPath, replace: bool = False, flag: str = "--output_dir"
+) -> Iterator[epath.Path]:
+    """Gives a new directory to fill, which becomes `destination` when the `with` block ends well.
+
+    If the block fails, the directory is removed, and so are the parents that were made for it.
 
     Args:
         destination: Must not exist, or be an empty directory, unless `replace`.
         replace: Whether an existing `destination` gives way. It is moved aside, and removed only
             when its successor stands in its place.
-        flag: What the user gave `destination` by, for what is said of it.
+        flag: The flag that gave `destination`, for messages.
 
     Raises:
         InputError: when `destination` exists, and when the directory cannot be made or written, as
             on a full disk.
     """
-    staged = _remote_stage if is_remote(destination) else _local_stage
-    with _explained(destination, flag), staged(destination, replace) as stage:
+    stage_in = _remote_stage if is_remote(destination) else _local_stage
+    with _explained(destination, flag), stage_in(destination, replace) as stage:
         yield stage
 
 
-def clear_leftovers(destination: os.PathLike[str], flag: str = "--output_dir") -> None:
+def remove_leftovers(destination: StrPath, flag: str = "--output_dir") -> None:
     """Removes what runs that are no longer alive have left beside `destination`.
 
-    A set that a killed run had moved aside, to put another in its place, comes back.
+    A directory that a killed run had moved aside, to put another in its place, comes back.
 
     Raises:
         InputError: when that cannot be done.
@@ -69,22 +237,12 @@ def clear_leftovers(destination: os.PathLike[str], flag: str = "--output_dir") -
     if is_remote(destination) or not target.parent.is_dir():
         return
     with _explained(destination, flag), locked(target.parent, wait=True):
-        _clear_leftovers(target)
-
-
-def to_disk(stream: IO[bytes]) -> None:
-    """Has the disk, and not only its cache, hold what was written; remote streams see to it."""
-    stream.flush()
-    try:
-        descriptor = stream.fileno()
-    except (AttributeError, io.UnsupportedOperation):
-        return
-    os.fsync(descriptor)
+        _remove_leftovers(target)
 
 
 @contextlib.contextmanager
-def _explained(destination: os.PathLike[str], flag: str) -> Iterator[None]:
-    """Says of an OSError what was to be written."""
+def _explained(destination: StrPath, flag: str) -> Iterator[None]:
+    """Adds to an OSError what was to be written."""
     try:
         yield
     except OSError as error:
@@ -96,7 +254,7 @@ def _explained(destination: os.PathLike[str], flag: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _local_stage(destination: os.PathLike[str], replace: bool) -> Iterator[epath.Path]:
+def _local_stage(destination: StrPath, replace: bool) -> Iterator[epath.Path]:
     target = Path(destination)
     made_parents = [parent for parent in target.parents if not parent.exists()]
     stage = _new_sibling(target, _UNFINISHED)
@@ -111,8 +269,8 @@ def _local_stage(destination: os.PathLike[str], replace: bool) -> Iterator[epath
             with _place_to_write(target, replace):
                 _put_in_place(stage, target)
     finally:
-        # A signal may come between any two steps, so it is the disk that tells what there is to
-        # do: of a set in place there is no stage any more, and its parents are not empty.
+        # A signal may come between any two steps, so what there is to do is read from the disk: a
+        # set that is in place has no stage any more, and its parents are not empty.
         shutil.rmtree(stage, ignore_errors=True)
         for parent in made_parents:
             with contextlib.suppress(OSError):
@@ -120,7 +278,7 @@ def _local_stage(destination: os.PathLike[str], replace: bool) -> Iterator[epath
 
 
 @contextlib.contextmanager
-def _remote_stage(destination: os.PathLike[str], replace: bool) -> Iterator[epath.Path]:
+def _remote_stage(destination: StrPath, replace: bool) -> Iterator[epath.Path]:
     target = epath.Path(destination)
     if replace:
         raise InputError(
@@ -140,20 +298,16 @@ def _remote_stage(destination: os.PathLike[str], replace: bool) -> Iterator[epat
 
 @contextlib.contextmanager
 def _place_to_write(destination: Path, replace: bool) -> Iterator[None]:
-    """Holds the lock on the parent of `destination`, to which nothing is in the way."""
+    """Holds the lock on the parent of `destination`, which is free or may be replaced."""
     with locked(destination.parent, wait=True):
-        _clear_leftovers(destination)
+        _remove_leftovers(destination)
         if not replace:
             _check_free(destination)
         yield
 
 
-def _is_free(destination: Path | epath.Path) -> bool:
-    return not destination.exists() or (destination.is_dir() and not any(destination.iterdir()))
-
-
 def _check_free(destination: Path | epath.Path) -> None:
-    if not _is_free(destination):
+    if not is_free(destination):
         raise InputError(
             f"received the output directory {os.fspath(destination)!r}, which is not empty (any "
             "more), expected a new or an empty one; see what is in it, and run this again."
@@ -162,19 +316,19 @@ def _check_free(destination: Path | epath.Path) -> None:
 
 def _put_in_place(stage: Path, destination: Path) -> None:
     try:
-        if not _is_free(destination):
+        if not is_free(destination):
             os.rename(destination, _new_sibling(destination, _ASIDE))
         os.rename(stage, destination)
-        _clear_leftovers(destination)
+        _remove_leftovers(destination)
     finally:
         # For a signal in between: what is aside comes back, or goes if its successor is there.
-        _clear_leftovers(destination)
+        _remove_leftovers(destination)
 
 
-def _clear_leftovers(destination: Path) -> None:
+def _remove_leftovers(destination: Path) -> None:
     """Needs the lock on the parent of `destination`, which whoever moves a set aside holds."""
     for aside in _siblings(destination, _ASIDE):
-        if _is_free(destination):
+        if is_free(destination):
             os.rename(aside, destination)
         else:  # under a name that does not come back, since half removed it would be half a set
             shutil.rmtree(aside.rename(_new_sibling(destination, _UNFINISHED)), ignore_errors=True)

@@ -1,10 +1,12 @@
-"""Imports TensorFlow, quickly and without the messages of its start; sets what its libraries say.
+"""TensorFlow's start and end: a quick and quiet import, its messages, its memory, its teardown.
 
-Commands call this when they know that they will need TensorFlow, and not before: the import takes
+Commands import TensorFlow when they know that they will need it, and not before: the import takes
 seconds, for which a wrong flag or a missing folder need not wait.
 """
 
+import atexit
 import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -12,15 +14,33 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 from absl import logging as absl_logging
+
+from pipelines.runtime.errors import InputError
+
+# Limit and use of the group of processes that we are in, under Linux's cgroups 2 and 1.
+_CGROUP_FILES = (
+    ("memory.max", "memory.current", "memory.stat"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+)
+# Parameters of glibc's mallopt(3).
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
+_LARGEST_MMAP_THRESHOLD = 32 << 20  # as much as glibc accepts on 64 bits
+_KEPT_BYTES = 1 << 30
+
+_skips_teardown = False
+
+
+# The import, and what is printed.
 
 
 def set_library_messages(verbosity: str) -> None:
     """Has TensorFlow and other libraries say as much as `--verbosity` of a command asks for.
 
-    Goes before the import of TensorFlow. A TF_CPP_MIN_LOG_LEVEL that the user has set stays, and is
-    what the processes that this one starts find, too.
+    Call it before the import of TensorFlow. A TF_CPP_MIN_LOG_LEVEL that the user has set stays, and
+    the processes that this one starts find it, too.
 
     Args:
         verbosity: One of `pipelines.runtime.console.VERBOSITIES`; "warning" changes nothing.
@@ -38,25 +58,28 @@ def set_library_messages(verbosity: str) -> None:
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow; a log level that the user has set stays, and then nothing is hidden.
+    """Imports TensorFlow; if the user has set a log level, it stays, and nothing is hidden.
 
     What its libraries print before they read their log level goes straight to file descriptor 2.
-    That is put back right after the import, and what was held back is shown if the import fails,
-    though not if the user stops it.
+    It is shown if the import fails, though not if the user stops it.
     """
     if "tensorflow" in sys.modules:
         return
-    with _objects_that_stay():
-        _import_quietly()
+    with _objects_that_stay(), contextlib.ExitStack() as stack:
+        if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
+            # Below level 3, every start on a machine without a GPU prints an error about CUDA.
+            os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+            stack.enter_context(output_held_back(2))
+        import tensorflow  # noqa: F401
 
 
 @contextlib.contextmanager
 def _objects_that_stay() -> Iterator[None]:
-    """Has the garbage collector leave out what the body makes, now and later.
+    """Keeps the garbage collector from looking at what the body makes, now and later.
 
-    TensorFlow comes to half a million objects, which stay for as long as the process. To look
-    through them again and again while they become more takes a third of its import, and to do it
-    once more at the end of the process another second.
+    TensorFlow makes half a million objects, which stay for as long as the process. Looking through
+    them again and again while they are made takes a third of its import, and once more at the end
+    of the process another second.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -68,23 +91,98 @@ def _objects_that_stay() -> Iterator[None]:
             gc.enable()
 
 
-def _import_quietly() -> None:
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        import tensorflow  # noqa: F401
+@contextlib.contextmanager
+def output_held_back(*descriptors: int) -> Iterator[None]:
+    """Hides what this process prints, from Python or from native code.
 
-        return
-    # Below level 3, every start on a machine without a GPU prints an error about CUDA.
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as held_back:
-        os.dup2(held_back.fileno(), 2)
+    What was hidden is shown on stderr if the block fails with anything but an `InputError`.
+
+    Args:
+        descriptors: The file descriptors that are hidden: 1 for stdout, 2 for stderr.
+    """
+    with contextlib.ExitStack() as stack:
+        held_back = stack.enter_context(tempfile.TemporaryFile())
+        stderr = os.dup(2)
+        stack.callback(os.close, stderr)
+        _flush()
+        for number in descriptors:
+            former = os.dup(number)
+            stack.callback(os.close, former)
+            stack.callback(os.dup2, former, number)
+            os.dup2(held_back.fileno(), number)
+        # Before the descriptors are put back, or Python's buffers would be written to the terminal.
+        stack.callback(_flush)
         try:
-            import tensorflow  # noqa: F401
+            yield
+        except InputError:
+            raise
         except Exception:
+            _flush()
             held_back.seek(0)
             os.write(stderr, held_back.read())
             raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+# Memory.
+
+
+def free_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes that are free on this machine, or in this container where it has less."""
+    import psutil
+
+    free = psutil.virtual_memory().available
+    for names in _CGROUP_FILES:
+        try:
+            limit, used, statistics = ((cgroup / name).read_text() for name in names)
+        except OSError:
+            continue
+        if limit.strip() != "max":
+            # Cached files count as used there, and give way.
+            fields = dict(line.split() for line in statistics.splitlines())
+            held = int(used) - int(fields.get("inactive_file", 0))
+            free = min(free, max(0, int(limit) - held))
+    return free
+
+
+def keep_freed_memory() -> None:
+    """Tells glibc to keep what is freed instead of giving it back to the operating system.
+
+    A step frees and allocates the same hundreds of megabytes again. Under a tf.distribute strategy
+    on the CPU, glibc gave them back each time, and half of the step went into page faults. Without
+    glibc (macOS, musl) this does nothing.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_TOP_PAD, _KEPT_BYTES // 2)
+
+
+# The end of the process.
+
+
+def skip_teardown() -> None:
+    """Has this process, whose work is done, end with status 0 as soon as its exit handlers ran.
+
+    Threads are joined, and what was registered with `atexit` after the import of this module is
+    called, as always; what is skipped is the destruction of Python's and TensorFlow's objects,
+    which takes a second. For a command's last line.
+    """
+    global _skips_teardown
+    _skips_teardown = True
+
+
+# Registered early, since handlers run in reverse order: those of later imports have run by then.
+@atexit.register
+def _leave() -> None:
+    if _skips_teardown:
+        _flush()
+        os._exit(0)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import is_remote
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from pipelines.sources.archives import walk_archive
 from pipelines.sources.base import STUDY_CLASSES, Source, SourceImage, fingerprint
@@ -15,7 +16,7 @@ from pipelines.sources.download import CALTECH101, DEFAULT_DOWNLOAD_DIR, downloa
 from pipelines.sources.image_list import ListFile, count_listed, is_list, read_listed
 from pipelines.sources.local import walk_folder
 from pipelines.sources.members import Walk, is_image
-from pipelines.sources.remote import base_name, fetch, is_remote, is_remote_folder, walk_remote
+from pipelines.sources.remote import base_name, fetch, is_remote_folder, walk_remote
 from pipelines.sources.tree import list_images, read_images
 
 __all__ = ["STUDY_CLASSES", "Source", "SourceImage", "fingerprint", "open_source"]

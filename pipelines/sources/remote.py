@@ -33,11 +33,6 @@ _VERSION_KEYS = (
 )  # fmt: skip
 
 
-def is_remote(name: str) -> bool:
-    """Whether `name` is an address, as gs://bucket/folder is, rather than a path."""
-    return "://" in name
-
-
 def is_web(name: str) -> bool:
     """Whether `name` is an address of the web, in which some characters stand as escapes."""
     return _protocol(name) in ("http", "https")

@@ -13,8 +13,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
 
+from pipelines.runtime.console import progress
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.progress import progress
 from pipelines.sources.base import SPLITS, SourceImage, split_named
 from pipelines.sources.tfds_builder import Features, find_builder, find_features, prepare
 

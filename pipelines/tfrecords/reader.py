@@ -15,8 +15,8 @@ import numpy as np
 from etils import epath
 from PIL import Image
 
+from pipelines.runtime.console import progress
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.progress import progress
 from pipelines.tfrecords.features import parse_features
 from pipelines.tfrecords.manifest import Manifest, Shard
 from pipelines.tfrecords.record import DamagedRecordError, scan_records

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from etils import epath
 
+from pipelines.runtime.console import progress as show_progress
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.progress import progress as show_progress
 from pipelines.tfrecords.features import parse_features
 from pipelines.tfrecords.manifest import (
     ENCODINGS,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from etils import epath
 
-from pipelines.runtime.files import to_disk
+from pipelines.runtime.files import is_remote, sync_to_disk
 from pipelines.tfrecords.index import RecordIndex, write_index
 from pipelines.tfrecords.manifest import Manifest, Shard, write_manifest
 
@@ -83,7 +83,8 @@ def write_shard(path: os.PathLike[str], records: Iterable[bytes]) -> Shard:
             sha256.update(block)
             num_examples += len(some)
             num_bytes += len(block)
-        to_disk(stream)
+    if not is_remote(target):
+        sync_to_disk(target)
     return Shard(target.name, num_examples, num_bytes, sha256.hexdigest())
 
 

@@ -7,10 +7,10 @@ import re
 import pytest
 
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import atomic_file
 from trainer import run_directory as module
 from trainer.config import CONFIG_NAME, TrainConfig
 from trainer.run_directory import begin_again, config_in, is_finished, run_directory
-from trainer.whole_file import whole_file
 
 
 def one_line(caught):
@@ -107,7 +107,7 @@ def test_the_config_of_a_run(tmp_path):
 
 
 def test_a_config_that_was_not_finished_is_as_none(tmp_path):
-    with whole_file(tmp_path / CONFIG_NAME) as unfinished:
+    with atomic_file(tmp_path / CONFIG_NAME) as unfinished:
         unfinished.write_text("{}")
     (tmp_path / CONFIG_NAME).rename(unfinished)
     assert config_in(tmp_path) is None

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
-from pipelines.runtime.text_tables import printable
+from pipelines.runtime.console import printable
 from trainer.asking.answer import Answer
 
 _COLUMNS, _CELL, _GAP, _MARGIN, _TEXT = 8, 144, 14, 18, 46

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from pipelines.runtime.text_tables import printable
+from pipelines.runtime.console import printable
 from trainer.asking.answer import Answer
 
 _MOST_NAME_WIDTH = 72  # a longer one pushes its own line to the right

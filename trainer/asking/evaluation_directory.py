@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.runtime.directory_lock import locked
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import atomic_file, locked, nearest_existing, remove_unfinished
 from trainer.asking.asked_data import AskedData
-from trainer.whole_file import clear_unfinished, whole_file
 
 if TYPE_CHECKING:  # it brings TensorFlow: seconds for which a wrong directory need not wait
     from trainer.report import Report
@@ -76,7 +75,7 @@ def write_evaluation(
                     f"received {directory}, into which something else was written meanwhile, "
                     "expected no other writer; choose another --output_dir."
                 )
-            clear_unfinished(directory)
+            remove_unfinished(directory)
             files = {MARK, REPORT_TEXT, REPORT_JSON}
             earlier = _files_in(directory)
             _write_mark(directory, data, earlier | files)  # it is this one's, however far it comes
@@ -119,7 +118,7 @@ def _files_in(directory: Path) -> set[str]:
 
 def _write_mark(directory: Path, data: AskedData, files: set[str]) -> None:
     text = json.dumps({"of": data.identity, "files": sorted(files)}, indent=2, ensure_ascii=False)
-    with whole_file(directory / MARK) as path:
+    with atomic_file(directory / MARK) as path:
         path.write_text(text + "\n", encoding="utf-8")
 
 
@@ -139,7 +138,7 @@ def _alone(directory: Path) -> Iterator[None]:
 
 
 def _check_writable(directory: Path) -> None:
-    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    existing = nearest_existing(directory)
     if not existing.is_dir():
         raise _unwritable(directory, f"{existing} is no directory")
     if not os.access(existing, os.W_OK | os.X_OK):

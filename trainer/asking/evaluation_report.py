@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.runtime.text_tables import first_lines, printable
+from pipelines.runtime.console import first_lines, printable
 from pipelines.tfrecords.manifest import Rejected
 from trainer.asking.asked_data import AskedData, SourceData, StoredData
 from trainer.asking.asked_model import AskedModel

@@ -9,8 +9,8 @@ from collections.abc import Generator, Sequence
 import numpy as np
 
 from pipelines.conversion.validation import BATCH
+from pipelines.runtime.console import progress
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.progress import progress
 from pipelines.sources import Source, SourceImage
 from pipelines.sources.prefetch import in_groups, read_ahead, take_ahead, threads
 from pipelines.tfrecords.manifest import Rejected

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from pipelines.loading.dataset import eval_batches
-from pipelines.runtime.progress import progress
+from pipelines.runtime.console import progress
 from pipelines.tfrecords.damage import damage_named
 from trainer.asking.asked_data import StoredData
 from trainer.asking.asked_model import AskedModel

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipelines.runtime.text_tables import counted
+from pipelines.runtime.console import counted
 from trainer.card.finished_run import FinishedRun
 from trainer.card.markdown import escaped, interval, percent
 

@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from pipelines.runtime.text_tables import printable
+from pipelines.runtime.console import printable
 
 # An underscore between letters or digits stands for itself.
 _SPECIAL = re.compile(r"([\\`*{}\[\]<>#|~$&]|(?<![^\W_])_|_(?![^\W_]))")

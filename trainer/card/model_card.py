@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from model.choices import TITLES
-from pipelines.runtime.text_tables import counted
+from pipelines.runtime.console import counted
 from trainer.card.finished_run import FinishedRun
 from trainer.card.licence import licence_of
 from trainer.card.limits import known_limits

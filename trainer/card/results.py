@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pipelines.runtime.text_tables import counted
+from pipelines.runtime.console import counted
 from trainer.card.finished_run import FinishedRun
 from trainer.card.markdown import escaped, interval, percent, table
 from trainer.judging.filters_picture import FILTERS_NAME

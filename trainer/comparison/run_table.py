@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipelines.runtime.text_tables import first_lines
+from pipelines.runtime.console import first_lines
 from trainer.comparison.flags import Flags, differing_flags, shown, value_of
 from trainer.comparison.runs import Run
 from trainer.comparison.table import Column, count, decimal, share

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pipelines.runtime.text_tables import printable, table
+from pipelines.runtime.console import printable, table
 
 UNKNOWN = "-"
 

@@ -6,13 +6,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.conversion.destination import check_movable
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.files import is_remote, staged_directory
-from pipelines.runtime.output_file import check_output_file
+from pipelines.runtime.files import (
+    atomic_directory,
+    atomic_file,
+    check_movable,
+    check_output_file,
+    is_remote,
+    nearest_existing,
+)
 from trainer.exporting.formats import FORMATS
 from trainer.model_description import DESCRIPTION_NAME, MODEL_NAME
-from trainer.whole_file import whole_file
 
 _IN_A_SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra"}
 
@@ -59,7 +63,7 @@ def staged_output(name: str, output: str, overwrite: bool) -> Iterator[Path]:
     is_file = bool(FORMATS[name].suffix)
     try:
         with (
-            whole_file(path) if is_file else staged_directory(path, overwrite, "--output") as stage
+            atomic_file(path) if is_file else atomic_directory(path, overwrite, "--output") as stage
         ):
             yield Path(stage)
     except OSError as error:
@@ -80,7 +84,7 @@ def _check_directory(output: str, path: Path) -> None:
                 output, f"holds {others[0]!r}", "nothing or a SavedModel there; choose another"
             )
         check_movable(path)
-    existing = next(parent for parent in path.absolute().parents if parent.exists())
+    existing = nearest_existing(path.absolute().parent)
     try:
         tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:

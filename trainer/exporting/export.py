@@ -7,10 +7,10 @@ import numpy as np
 
 from pipelines.loading.decode import CHANNELS
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.tensorflow_runtime import output_held_back
 from trainer.exporting.check import TOLERANCE, CheckResult, check, largest_difference
 from trainer.exporting.checked_images import CheckedImages, checked_images
 from trainer.exporting.destination import staged_output
-from trainer.exporting.held_back import output_held_back
 from trainer.exporting.written import write
 from trainer.float32_model import float32_model
 from trainer.precision import can_run
@@ -84,7 +84,7 @@ def export(
         InputError: if the model cannot be loaded, converted or written, or the export's answers
             are not the model's. Nothing is left at `output` then that was not there before.
     """
-    with output_held_back():
+    with output_held_back(1, 2):
         trained = load_trained_model(run_dir)
         _check_input(trained)
         images = checked_images(source, trained.description)

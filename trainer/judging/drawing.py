@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from pipelines.runtime.files import atomic_file
 from trainer.judging.names import families
-from trainer.whole_file import whole_file
 
 PAGE_WIDTH = 7.2  # inches, the text of a page
 POINTS = 72  # in an inch
@@ -57,7 +57,7 @@ def picture(path: Path, width: float, height: float) -> Iterator[Figure]:
     Raises:
         OSError: if it cannot be written.
     """
-    with whole_file(path) as unfinished:
+    with atomic_file(path) as unfinished:
         with matplotlib.rc_context({**_STYLE, "font.family": families()}):
             figure = Figure(figsize=(width, height), facecolor="white")
             FigureCanvasAgg(figure)

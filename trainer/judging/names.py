@@ -5,7 +5,7 @@ import functools
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.textpath import TextToPath
 
-from pipelines.runtime.text_tables import printable
+from pipelines.runtime.console import printable
 
 # matplotlib brings the first one; of the others those are used that the machine has.
 _FAMILIES = (

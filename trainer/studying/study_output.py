@@ -5,10 +5,10 @@ from pathlib import Path
 
 from pipelines.runtime import console
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import atomic_file
 from trainer.comparison.spread import spread
 from trainer.comparison.table import csv_table, markdown_table, text_table
 from trainer.studying.results import Results
-from trainer.whole_file import whole_file
 
 
 def write_results(results: Results, name: str) -> None:
@@ -55,5 +55,5 @@ def _plot(results: Results) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with whole_file(path) as unfinished:
+    with atomic_file(path) as unfinished:
         unfinished.write_bytes(data)

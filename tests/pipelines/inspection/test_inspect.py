@@ -19,8 +19,8 @@ from pipelines.inspect import InspectConfig, main
 from pipelines.inspection.audit_text import audit_text
 from pipelines.inspection.statistics import Headers
 from pipelines.inspection.text import describe_text, raw_gain_text
+from pipelines.runtime.console import MAX_LISTED
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.text_tables import MAX_LISTED
 from pipelines.sources import open_source
 from pipelines.tfrecords.manifest import load_manifest
 from pipelines.tfrecords.reader import read_shard, survey

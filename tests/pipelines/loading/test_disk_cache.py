@@ -20,8 +20,8 @@ from pipelines.loading.dataset import eval_batches, train_batches
 from pipelines.loading.decode import decode_and_resize
 from pipelines.loading.disk_cache import decoded_set, planned_set
 from pipelines.loading.options import InputOptions
-from pipelines.runtime.directory_lock import share_lock
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import share_lock
 from pipelines.tfrecords.damage import damage_named
 from pipelines.tfrecords.example import parse_example
 from pipelines.tfrecords.index import INDEX_NAME, load_index
@@ -501,7 +501,7 @@ def test_damage_of_the_source_is_named(shapes, cache, damage, named):
 
 
 def test_it_says_how_far_it_is(shapes, cache, monkeypatch, capsys):
-    monkeypatch.setattr("pipelines.runtime.progress._SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr("pipelines.runtime.console._SECONDS_BETWEEN_LINES", 0)
     decode_to(cache, shapes)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("Decoding to disk: 1 of 24, ") and lines[0].endswith(" MB/s")

@@ -11,7 +11,7 @@ import termios
 import pytest
 
 from pipelines.runtime import console
-from pipelines.runtime.progress import progress
+from pipelines.runtime.console import progress
 
 
 class FakeTerminal(io.StringIO):
@@ -110,7 +110,7 @@ def test_paths_are_named_as_they_were_typed(capsys):
 
 def seconds_that_pass(monkeypatch):
     times = iter(range(0, 1000, 20))
-    monkeypatch.setattr("pipelines.runtime.progress.time.monotonic", lambda: next(times))
+    monkeypatch.setattr("pipelines.runtime.console.time.monotonic", lambda: next(times))
 
 
 def test_a_bar_on_a_terminal(on_terminal, monkeypatch):

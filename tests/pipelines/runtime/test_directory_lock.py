@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from pipelines.runtime.directory_lock import is_locked, locked, share_lock
+from pipelines.runtime.files import is_locked, locked, share_lock
 
 
 def test_one_at_a_time(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.files import clear_leftovers, staged_directory
+from pipelines.runtime.files import atomic_directory, remove_leftovers
 
 
 def _dead_process() -> int:
@@ -18,7 +18,7 @@ def _dead_process() -> int:
 
 def test_a_finished_directory_gets_its_name_at_the_end(tmp_path: Path):
     destination = tmp_path / "a" / "b" / "set"
-    with staged_directory(destination) as stage:
+    with atomic_directory(destination) as stage:
         (stage / "file").write_text("new")
         assert not destination.exists()
     assert os.listdir(destination) == ["file"]
@@ -28,7 +28,7 @@ def test_a_finished_directory_gets_its_name_at_the_end(tmp_path: Path):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_an_unfinished_one_leaves_nothing(error: type[BaseException], tmp_path: Path):
     with pytest.raises(error):
-        with staged_directory(tmp_path / "a" / "set") as stage:
+        with atomic_directory(tmp_path / "a" / "set") as stage:
             (stage / "file").write_text("half")
             raise error
     assert os.listdir(tmp_path) == []
@@ -36,7 +36,7 @@ def test_an_unfinished_one_leaves_nothing(error: type[BaseException], tmp_path: 
 
 def test_an_empty_directory_is_filled(tmp_path: Path):
     (tmp_path / "set").mkdir()
-    with staged_directory(tmp_path / "set") as stage:
+    with atomic_directory(tmp_path / "set") as stage:
         (stage / "file").write_text("new")
     assert os.listdir(tmp_path / "set") == ["file"]
 
@@ -46,11 +46,11 @@ def test_only_replace_replaces(replace: bool, tmp_path: Path):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "old").write_text("old")
     if replace:
-        with staged_directory(tmp_path / "set", replace=True) as stage:
+        with atomic_directory(tmp_path / "set", replace=True) as stage:
             (stage / "new").write_text("new")
     else:
         with pytest.raises(InputError, match="is not empty"):
-            with staged_directory(tmp_path / "set") as stage:
+            with atomic_directory(tmp_path / "set") as stage:
                 (stage / "new").write_text("new")
     assert os.listdir(tmp_path / "set") == (["new"] if replace else ["old"])
     assert os.listdir(tmp_path) == ["set"]
@@ -60,7 +60,7 @@ def test_a_failed_replacement_keeps_the_old(tmp_path: Path):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "old").write_text("old")
     with pytest.raises(ValueError):
-        with staged_directory(tmp_path / "set", replace=True) as stage:
+        with atomic_directory(tmp_path / "set", replace=True) as stage:
             (stage / "new").write_text("new")
             raise ValueError
     assert os.listdir(tmp_path / "set") == ["old"]
@@ -72,17 +72,17 @@ def test_what_a_killed_run_left_is_cleared(tmp_path: Path):
     left.mkdir()
     (left / "half").write_text("half")
     (tmp_path / ".settee.tmp-1").mkdir()
-    with staged_directory(tmp_path / "set"):
+    with atomic_directory(tmp_path / "set"):
         assert not left.exists()
     assert sorted(os.listdir(tmp_path)) == [".settee.tmp-1", "set"]
 
 
 def test_what_a_living_run_works_in_is_left_alone(tmp_path: Path):
-    with staged_directory(tmp_path / "set") as stage:
+    with atomic_directory(tmp_path / "set") as stage:
         # Under another process's number, as if the lock's holder were that process.
         other = tmp_path / ".set.tmp-1"
         os.rename(stage, other)
-        with staged_directory(tmp_path / "set") as second:
+        with atomic_directory(tmp_path / "set") as second:
             assert other.exists() and second != other
         os.rename(other, stage)
         os.rmdir(tmp_path / "set")
@@ -97,7 +97,7 @@ def test_a_set_that_was_moved_aside_by_a_killed_run_comes_back(empty: bool, tmp_
     if empty:
         (tmp_path / "set").mkdir()
     with pytest.raises(InputError):
-        with staged_directory(tmp_path / "set"):
+        with atomic_directory(tmp_path / "set"):
             pass
     assert os.listdir(tmp_path) == ["set"]
     assert os.listdir(tmp_path / "set") == ["old"]
@@ -107,7 +107,7 @@ def test_a_set_that_was_moved_aside_by_a_killed_run_comes_back(empty: bool, tmp_
 def test_a_set_that_was_moved_aside_meanwhile_comes_back(replace: bool, tmp_path: Path):
     refused = pytest.raises(InputError, match=r"is not empty \(any more\)")
     with contextlib.nullcontext() if replace else refused:
-        with staged_directory(tmp_path / "set", replace) as stage:
+        with atomic_directory(tmp_path / "set", replace) as stage:
             (stage / "new").write_text("new")
             aside = tmp_path / f".set.old-{_dead_process()}"
             aside.mkdir()
@@ -121,7 +121,7 @@ def test_a_set_is_replaced_though_its_writer_has_not_let_go_of_it_yet(tmp_path: 
     (tmp_path / "set" / "old").write_text("old")
     descriptor = os.open(tmp_path / "set", os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with staged_directory(tmp_path / "set", replace=True) as stage:
+    with atomic_directory(tmp_path / "set", replace=True) as stage:
         (stage / "new").write_text("new")
     os.close(descriptor)
     assert os.listdir(tmp_path) == ["set"]
@@ -130,7 +130,7 @@ def test_a_set_is_replaced_though_its_writer_has_not_let_go_of_it_yet(tmp_path: 
 
 def test_a_set_that_came_to_be_meanwhile_stays(tmp_path: Path):
     with pytest.raises(InputError, match=r"is not empty \(any more\)"):
-        with staged_directory(tmp_path / "set") as stage:
+        with atomic_directory(tmp_path / "set") as stage:
             (stage / "new").write_text("new")
             (tmp_path / "set").mkdir()
             (tmp_path / "set" / "other").write_text("other")
@@ -144,13 +144,13 @@ def test_leftovers_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(os, "listdir", refuse)
     with pytest.raises(InputError, match=r"cannot be written \(Permission denied\)"):
-        clear_leftovers(tmp_path / "set")
+        remove_leftovers(tmp_path / "set")
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError) as caught:
-        with staged_directory(tmp_path / "file" / "set"):
+        with atomic_directory(tmp_path / "file" / "set"):
             pass
     assert "cannot be written (File exists)" in str(caught.value) and "--output_dir" in str(
         caught.value

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-from pipelines.runtime.command_help import help_text
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.flags import (
     after_dashes,
     arguments,
     define_flags,
+    help_text,
     option,
     parse_config,
     repeated,

@@ -7,8 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from pipelines.runtime.command_help import help_text
-from pipelines.runtime.flags import define_flags, option, parse_config
+from pipelines.runtime.flags import define_flags, help_text, option, parse_config
 
 COMMANDS = {
     "pipelines.make_tfrecords": "ConvertConfig",

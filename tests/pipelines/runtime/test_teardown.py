@@ -5,7 +5,7 @@ import sys
 
 SCRIPT = """
 import atexit, sys
-from pipelines.runtime.teardown import leave_out_teardown
+from pipelines.runtime.tensorflow_runtime import skip_teardown
 
 class Destroyed:
     def __del__(self):
@@ -14,7 +14,7 @@ class Destroyed:
 kept = Destroyed()
 atexit.register(print, "registered")
 if sys.argv[1] == "left out":
-    leave_out_teardown()
+    skip_teardown()
 print("done")
 """
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from pipelines.runtime.typed_paths import as_typed, typed_paths
+from pipelines.runtime.console import as_typed, typed_paths
 
 
 @dataclasses.dataclass(frozen=True)

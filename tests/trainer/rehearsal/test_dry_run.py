@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from pipelines.runtime.directory_lock import locked
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import locked
 from trainer.config import TrainConfig
 from trainer.rehearsal import expected_time
 from trainer.rehearsal.dry_run import dry_run

@@ -10,7 +10,7 @@ import pytest
 ALLOCATE_AND_FREE = """
 import resource
 import numpy as np
-from trainer.memory import keep_freed_memory
+from pipelines.runtime.tensorflow_runtime import keep_freed_memory
 
 if {keep}:
     keep_freed_memory()
@@ -29,7 +29,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 def page_faults(keep):
     command = [sys.executable, "-c", ALLOCATE_AND_FREE.format(keep=keep)]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     return int(subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout)
 
 

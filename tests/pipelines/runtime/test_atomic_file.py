@@ -4,13 +4,13 @@ import os
 
 import pytest
 
-from trainer.whole_file import clear_unfinished, whole_file
+from pipelines.runtime.files import atomic_file, remove_unfinished
 
 
 def test_takes_the_place_of_what_was_there(tmp_path):
     path = tmp_path / "a.json"
     path.write_text("old")
-    with whole_file(path) as unfinished:
+    with atomic_file(path) as unfinished:
         unfinished.write_text("new")
         assert path.read_text() == "old"
         assert unfinished.suffix == path.suffix  # Keras goes by it
@@ -21,16 +21,16 @@ def test_takes_the_place_of_what_was_there(tmp_path):
 def test_what_fails_leaves_the_old_one(tmp_path, error):
     path = tmp_path / "a.json"
     path.write_text("old")
-    with pytest.raises(type(error)), whole_file(path) as unfinished:
+    with pytest.raises(type(error)), atomic_file(path) as unfinished:
         unfinished.write_text("half of the")
         raise error
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.json"]
 
 
 def test_what_a_killed_process_left_is_cleared(tmp_path):
-    with whole_file(tmp_path / "a.json") as unfinished:
+    with atomic_file(tmp_path / "a.json") as unfinished:
         unfinished.write_text("whole")
     unfinished.write_text("half")
     (tmp_path / "notes").write_text("of the user")
-    clear_unfinished(tmp_path)
+    remove_unfinished(tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["a.json", "notes"]
