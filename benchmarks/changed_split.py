@@ -10,8 +10,8 @@ from PIL import Image
 
 from benchmarks.image_changes import CHANGES
 from pipelines.loading.decode import CHANNELS, decode, stretch
-from pipelines.tfrecords.damage import damage_named
 from pipelines.tfrecords.reader import read_shard
+from pipelines.tfrecords.verification import damage_named
 from trainer.asking.asked_data import StoredData
 
 
@@ -44,7 +44,7 @@ def changed_split(data: StoredData, image_size: int, decode_ratio: int) -> Chang
     images = {name: np.empty((len(c), *shape), np.uint8) for name, c in CHANGES.items()}
     labels = np.empty(count, np.int64)
     decoded_as, stretched = _compiled(image_size, decode_ratio)
-    with damage_named(data.data_dir):
+    with damage_named(data.dataset.directory):
         for number, (encoded, label) in enumerate(_stored(data)):
             labels[number] = label
             image = Image.fromarray(decoded_as(encoded).numpy())
@@ -56,7 +56,7 @@ def changed_split(data: StoredData, image_size: int, decode_ratio: int) -> Chang
 
 def _stored(data: StoredData) -> Iterator[tuple[bytes, int]]:
     for shard in data.manifest.splits[data.split].shards:
-        for example in read_shard(data.data_dir, data.manifest, data.split, shard):
+        for example in read_shard(data.dataset, data.split, shard):
             yield example.image, example.label
 
 

@@ -50,7 +50,7 @@ from pipelines.runtime.tensorflow_runtime import import_tensorflow
 import_tensorflow()
 import pipelines.conversion.local, pipelines.tfrecords.writer
 from pipelines.conversion.convert import convert
-from pipelines.conversion.settings import Settings
+from pipelines.tfrecords.manifest import Settings
 from pipelines.sources import open_source
 start = time.perf_counter()
 manifest = convert(open_source(sys.argv[1]), Settings(), Path(sys.argv[2]), overwrite=True)

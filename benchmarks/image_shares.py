@@ -8,9 +8,8 @@ import numpy as np
 
 from benchmarks.linked_images import link
 from benchmarks.recipe_runs import TUTORIAL_SPLIT, converted
-from pipelines.tfrecords.features import parse_features
 from pipelines.tfrecords.manifest import Manifest
-from pipelines.tfrecords.record import read_records
+from pipelines.tfrecords.record import parse_features, read_records
 
 
 class ImageShares:

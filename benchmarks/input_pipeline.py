@@ -33,15 +33,15 @@ import_tensorflow()
 import tensorflow as tf
 from pipelines.loading.dataset import eval_batches, train_batches
 from pipelines.loading.options import InputOptions
-from pipelines.tfrecords.manifest import load_manifest
+from pipelines.tfrecords.manifest import open_dataset
 directory, options = sys.argv[1], InputOptions(**json.loads(sys.argv[2]))
 run = json.loads(sys.argv[3])
-manifest = load_manifest(directory)
+dataset = open_dataset(directory)
 """
 MEASURED = {
     # An epoch or more, without the start.
     "pass": """
-batches = iter(train_batches(directory, manifest, options, epochs=run["epochs"], seed=0))
+batches = iter(train_batches(dataset, options, epochs=run["epochs"], seed=0))
 next(batches)
 start, cpu_start = time.perf_counter(), time.process_time()
 images = sum(images.shape[0] for images, _ in batches)
@@ -53,10 +53,10 @@ result = {
 }
 """,
     "start": """
-steps = manifest.splits["train"].num_examples // options.batch_size
+steps = dataset.manifest.splits["train"].num_examples // options.batch_size
 start = time.perf_counter()
 start_step = int(run["epochs_done"] * steps)
-next(iter(train_batches(directory, manifest, options, epochs=14, seed=0, start_step=start_step)))
+next(iter(train_batches(dataset, options, epochs=14, seed=0, start_step=start_step)))
 result = {"seconds": time.perf_counter() - start}
 """,
     "drop": """
@@ -68,8 +68,8 @@ def drop(dataset):
     start = time.perf_counter()
     del iterator
     waits.append(time.perf_counter() - start)
-training = train_batches(directory, manifest, options, epochs=14, seed=0)
-evaluation = eval_batches(directory, manifest, "test", options)
+training = train_batches(dataset, options, epochs=14, seed=0)
+evaluation = eval_batches(dataset, "test", options)
 for _ in range(run["iterators"] // 2):
     drop(training)
     drop(evaluation)

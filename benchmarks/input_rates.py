@@ -88,14 +88,13 @@ def bare_decoder_in_batches(images: Path, data_dir: Path) -> Counts:
 
 def ours_decoding(images: Path, data_dir: Path) -> Counts:
     """Up to batches of uint8 images, which is where caching would begin."""
-    from pipelines.loading.dataset import fixed_parallelism
-    from pipelines.loading.decoding import decoded_anew
+    from pipelines.loading.dataset import decoded_anew, fixed_parallelism
     from pipelines.loading.options import InputOptions
     from pipelines.loading.plan import plan_run
-    from pipelines.tfrecords.manifest import load_manifest
+    from pipelines.tfrecords.manifest import open_dataset
 
     options = InputOptions(image_size=IMAGE_SIZE, batch_size=BATCH_SIZE, cache="none")
-    plan = plan_run(data_dir, load_manifest(data_dir), options, epochs=ENDLESS, seed=0)
+    plan = plan_run(open_dataset(data_dir), options, epochs=ENDLESS, seed=0)
     batches = decoded_anew(plan).prefetch(2).with_options(fixed_parallelism())
     return (len(batch["image"]) for batch in batches)
 
@@ -181,11 +180,11 @@ def _decoded_shape(encoded: Any) -> Any:
 def _ours(data_dir: Path, **options: Any) -> Counts:
     from pipelines.loading.dataset import train_batches
     from pipelines.loading.options import InputOptions
-    from pipelines.tfrecords.manifest import load_manifest
+    from pipelines.tfrecords.manifest import open_dataset
 
     chosen = InputOptions(image_size=IMAGE_SIZE, batch_size=BATCH_SIZE, threads=CORES, **options)
-    manifest = load_manifest(data_dir)
-    return _lengths(iter(train_batches(data_dir, manifest, chosen, epochs=ENDLESS, seed=0)))
+    batches = train_batches(open_dataset(data_dir), chosen, epochs=ENDLESS, seed=0)
+    return _lengths(iter(batches))
 
 
 def _generated_in_memory(images: Path) -> Any:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from benchmarks.input_rates import IMAGE_SIZE, keras_augmentation, keras_batches
 from benchmarks.training_course import BATCH_NORM_MOMENTUM, PEAK_RATE, tell_epoch, warmup_steps
+from model.choices import StridedNetChoices
 from model.strided_net import build_strided_net
 
 
@@ -58,7 +59,11 @@ def learning_rate(steps: int) -> keras.optimizers.schedules.LearningRateSchedule
 def _compiled(precision: str, classes: int, rate: Any) -> keras.Model:
     keras.config.set_dtype_policy(precision)
     model = build_strided_net(
-        IMAGE_SIZE, IMAGE_SIZE, 3, classes, batch_norm_momentum=BATCH_NORM_MOMENTUM
+        IMAGE_SIZE,
+        IMAGE_SIZE,
+        3,
+        classes,
+        choices=StridedNetChoices(batch_norm_momentum=BATCH_NORM_MOMENTUM),
     )
     model.compile(
         keras.optimizers.Adam(rate),

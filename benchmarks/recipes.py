@@ -39,9 +39,8 @@ from benchmarks.spread import plus_minus
 from benchmarks.training_results import of_procedure, of_run
 from benchmarks.tutorial_procedure import CLASSES, divided, image_paths
 from pipelines.runtime.errors import InputError
-from pipelines.tfrecords.features import parse_features
 from pipelines.tfrecords.manifest import Split, load_manifest
-from pipelines.tfrecords.record import read_records
+from pipelines.tfrecords.record import parse_features, read_records
 
 PROCEDURE = "tutorial-procedure"
 CONVERSIONS = {  # and their flags

@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 from pipelines.runtime.errors import InputError
-from pipelines.tfrecords.features import parse_features
 from pipelines.tfrecords.manifest import load_manifest
-from pipelines.tfrecords.record import read_records
+from pipelines.tfrecords.record import parse_features, read_records
 
 
 def main() -> None:

@@ -115,7 +115,7 @@ class _Ours:
         from pipelines.loading.dataset import train_batches
 
         inputs = self._inputs
-        return train_batches(inputs.data_dir, inputs.manifest, inputs.options, epochs=10**6, seed=0)
+        return train_batches(inputs.dataset, inputs.options, epochs=10**6, seed=0)
 
     def optimizer(self):
         from trainer.optimizer import make_optimizer
@@ -163,7 +163,7 @@ def _one_batch(inputs, strategy):
     from pipelines.loading.dataset import eval_batches
     from trainer.feed import Feed
 
-    dataset = eval_batches(inputs.data_dir, inputs.manifest, "test", inputs.options)
+    dataset = eval_batches(inputs.dataset, "test", inputs.options)
     return Feed(strategy, dataset.take(1))
 
 

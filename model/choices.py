@@ -1,14 +1,7 @@
-"""The words by which networks and their parts are chosen; nothing here imports Keras."""
+"""What can be chosen of the networks. Nothing here imports Keras, which takes seconds."""
 
-# What each is called, for the reader.
-TITLES = {
-    "strided_net": "StridedNet",
-    "residual": "ResidualNet",
-    "inception": "InceptionNet",
-    "fire": "FireNet",
-    "vgg": "VggNet",
-}
-NETWORKS = tuple(TITLES)
+import dataclasses
+from collections.abc import Sequence
 
 # Keras' names. The slope of its leaky_relu below 0 is 0.2; its gelu is the exact one.
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh")
@@ -21,7 +14,80 @@ INITIALIZERS = (
     "orthogonal",
     "random_normal",
 )
-
-# Of StridedNet.
 DOWNSAMPLING = ("stride", "max_pool")
 PADDING = ("valid", "same")
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkChoices:
+    """What all networks have in common; the defaults are StridedNet's as published.
+
+    Attributes:
+        activation: One of `ACTIVATIONS`.
+        batch_norm: Whether there is batch normalization.
+        batch_norm_momentum: Share of the old value that moving statistics keep in a step, in
+            [0, 1).
+        sync_batch_norm: Whether batch statistics are those of the batch over all replicas.
+        dense_dropout: Share of the features that are dropped before the last layer, and after each
+            hidden dense layer, in [0, 1).
+
+    Raises:
+        ValueError: when made with a value that cannot be.
+    """
+
+    activation: str = "relu"
+    batch_norm: bool = True
+    batch_norm_momentum: float = 0.99
+    sync_batch_norm: bool = False
+    dense_dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_choice("activation", self.activation, ACTIVATIONS)
+        _check_share("batch_norm_momentum", self.batch_norm_momentum)
+        _check_share("dense_dropout", self.dense_dropout)
+
+
+@dataclasses.dataclass(frozen=True)
+class StridedNetChoices(NetworkChoices):
+    """What StridedNet has besides; each changes one thing in the published network.
+
+    Attributes:
+        stem_filters: Filters of the first convolution, the stem.
+        stem_kernel_size: Height and width of the stem's kernel in pixels.
+        downsampling: "stride"; or "max_pool": no convolution strides, and where one would, the
+            stem among them, 2x2 max pooling follows it, after its activation and normalization.
+            All maps have the same sizes with both, and the networks the same number of parameters.
+        padding: Of the stem: "valid", or "same" to keep the border. The pairs' is "same".
+        dilation: Distance between the pixels that the first convolution of each pair sees: its
+            3x3 kernel spans 1 + 2 * dilation pixels.
+        use_bias: Whether the convolutions have a bias.
+        dropout: Share of the features that are dropped after each pair, in [0, 1).
+    """
+
+    stem_filters: int = 16
+    stem_kernel_size: int = 7
+    downsampling: str = "stride"
+    padding: str = "valid"
+    dilation: int = 1
+    use_bias: bool = True
+    dropout: float = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("stem_filters", "stem_kernel_size", "dilation"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"received {name}={getattr(self, name)}; expected at least 1.")
+        check_choice("downsampling", self.downsampling, DOWNSAMPLING)
+        check_choice("padding", self.padding, PADDING)
+        _check_share("dropout", self.dropout)
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Raises a ValueError for a word that is none of `choices`."""
+    if value not in choices:
+        raise ValueError(f"received {name}={value!r}; expected one of {', '.join(choices)}.")
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ValueError(f"received {name}={value}; expected at least 0 and below 1.")

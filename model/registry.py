@@ -1,23 +1,22 @@
-"""From the name of a network to the network."""
+"""The networks by name, and what a forward pass of one costs. Keras is imported when it is used."""
 
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
-import keras
+from model.choices import NetworkChoices, StridedNetChoices, check_choice
 
-from model.choices import NETWORKS
-from model.fire_net import build_fire_net
-from model.inception_net import build_inception_net
-from model.layers import Blocks, check_choice
-from model.other_networks import build_vgg_net
-from model.residual_net import build_residual_net
-from model.strided_net import build_strided_net
+if TYPE_CHECKING:
+    import keras
 
-_OTHERS = {
-    "residual": build_residual_net,
-    "inception": build_inception_net,
-    "fire": build_fire_net,
-    "vgg": build_vgg_net,
+# What each network is called, for the reader.
+TITLES = {
+    "strided_net": "StridedNet",
+    "residual": "ResidualNet",
+    "inception": "InceptionNet",
+    "fire": "FireNet",
+    "vgg": "VggNet",
 }
+NETWORKS = tuple(TITLES)
 
 
 def build_model(
@@ -26,33 +25,77 @@ def build_model(
     height: int,
     depth: int,
     classes: int,
-    *,
-    strided: dict[str, Any] | None = None,
-    **common: Any,
-) -> keras.Model:
+    reg: "keras.regularizers.Regularizer | None" = None,
+    init: str = "he_normal",
+    choices: NetworkChoices | None = None,
+) -> "keras.Model":
     """Builds one of the networks, untrained.
 
     Args:
-        name: One of `model.choices.NETWORKS`.
-        width: Width of the images in pixels.
-        height: Height of the images in pixels.
-        depth: Channels of the images.
-        classes: Number of classes, at least 2.
-        strided: What only StridedNet takes: its keywords, such as `stem_filters`.
-        common: What all networks take: the fields of `model.layers.Blocks`.
-
-    Returns:
-        A model as `model.strided_net.build_strided_net` returns it.
+        name: One of `NETWORKS`.
+        width, height, depth, classes, reg, init: See `model.strided_net.build_strided_net`.
+        choices: `StridedNetChoices` for StridedNet, `NetworkChoices` for the others; the defaults
+            unless given.
 
     Raises:
-        ValueError: for a value that cannot be, or `strided` for another network.
+        ValueError: for a value that cannot be, or choices of another network.
     """
+    from model import other_networks
+    from model.layers import Blocks
+    from model.strided_net import build_strided_net
+
     check_choice("name", name, NETWORKS)
-    if name == "strided_net":
-        return build_strided_net(width, height, depth, classes, **common, **(strided or {}))
-    if strided:
+    expected = StridedNetChoices if name == "strided_net" else NetworkChoices
+    choices = expected() if choices is None else choices
+    if type(choices) is not expected:
         raise ValueError(
-            f"received {', '.join(strided)} for name={name!r}; expected them for 'strided_net' "
-            "alone."
+            f"received {type(choices).__name__} for name={name!r}; expected {expected.__name__}."
         )
-    return _OTHERS[name](width, height, depth, classes, Blocks(**common))
+    if isinstance(choices, StridedNetChoices):
+        return build_strided_net(width, height, depth, classes, reg, init, choices)
+    build = getattr(other_networks, f"build_{name}_net")
+    return build(width, height, depth, classes, Blocks(choices, init, reg))
+
+
+def multiply_adds(model: "keras.Model") -> int:
+    """Counts the multiplications, each with an addition, of one image's forward pass.
+
+    Those of convolutions, with groups and depthwise, too, and of dense layers; biases,
+    normalization, activations and pooling are not counted. What falls on padding is counted.
+
+    Args:
+        model: Built, each of its layers called once.
+
+    Raises:
+        ValueError: for a layer with weights that is of none of these kinds.
+    """
+    return sum(_multiply_adds_of(layer) for layer in model.layers)
+
+
+def _multiply_adds_of(layer: Any) -> int:
+    import keras
+    from keras import layers
+
+    convolutions = (
+        layers.Conv1D,
+        layers.Conv2D,
+        layers.Conv3D,
+        layers.DepthwiseConv1D,
+        layers.DepthwiseConv2D,
+    )
+    if isinstance(layer, keras.Model):
+        return multiply_adds(layer)
+    # At inference batch normalization is a scale and a shift, which other layers can absorb.
+    if not layer.weights or isinstance(layer, layers.BatchNormalization):
+        return 0
+    if isinstance(layer, layers.Dense):
+        return math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
+    if isinstance(layer, convolutions):
+        shape = layer.output.shape
+        channels = shape[1] if layer.data_format == "channels_first" else shape[-1]
+        # Each place of the output has a product with every element of the kernel, once.
+        return math.prod(shape[1:]) // channels * math.prod(layer.kernel.shape)
+    raise ValueError(
+        f"received the layer {layer.name}, a {type(layer).__name__}; expected convolutions, dense "
+        "layers, batch normalization and layers without weights."
+    )

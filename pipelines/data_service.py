@@ -4,26 +4,33 @@
     python -m trainer.main --data_service=grpc://HOST:5050,grpc://HOST:5051
 
 It prints the flag with which trainers use them, and runs until Ctrl-C. Services listen on all
-interfaces, ask nobody who they are, and run what they are sent: start them only in a network that
+interfaces without authentication, and run what they are sent: start them only in a network that
 you trust. They read the shards themselves, under the path that the trainer is given.
 """
 
 import contextlib
 import dataclasses
+import os
 import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from multiprocessing.connection import wait
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from pipelines.loading.service_check import why_unreachable
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import option, run
+from pipelines.runtime.flags import EXIT_DONE, EXIT_FAILED, option, run
 from pipelines.runtime.ports import check_ports
+from pipelines.runtime.tensorflow_runtime import import_tensorflow
 
 _LAST_PORT = 65535
+_SERVE = "import sys; from pipelines.data_service import serve; serve(*sys.argv[1:])"
+# A service keeps the buffers of a trainer that is gone until it misses it, which takes tf.data five
+# minutes, and this long after. The latter alone is five minutes by default, looked at every ten.
+_KEEP_JOBS_MS = 30_000
+_LOOK_EVERY_MS = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,14 +101,7 @@ def main(config: ServiceConfig) -> None:
 def _service(host: str, port: int, data_port: int) -> Iterator[IO[bytes]]:
     """What a service prints, which is stopped in the end, whatever it is doing."""
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "pipelines.loading.service_process",
-            host,
-            str(port),
-            str(data_port),
-        ],
+        [sys.executable, "-c", _SERVE, host, str(port), str(data_port)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # Ctrl-C on the terminal is for this process alone.
@@ -132,6 +132,68 @@ def _check_host(host: str, addresses: list[str]) -> None:
                 f"received --host={host}, but at {address} {reason}, expected a name or an IPv4 "
                 "address of this machine; choose another --host."
             )
+
+
+def serve(host: str, port: str, data_port: str) -> None:
+    """Runs one service in this process, which `main` has started for it.
+
+    Prints the port, or why the service could not be started, and ends when the standard input does,
+    which is at the latest when the process that started it ends.
+    """
+    # A GPU of this machine is there for a trainer.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    import_tensorflow()
+    import tensorflow as tf
+
+    try:
+        servers = start_servers(host, int(port), int(data_port))
+    except tf.errors.OpError as error:
+        print(" ".join(error.message.split()))
+        sys.exit(EXIT_FAILED)
+    print(port_of(servers), flush=True)
+    sys.stdin.read()
+    # An orderly end would wait for the trainers.
+    os._exit(EXIT_DONE)
+
+
+def start_servers(host: str, port: int = 0, data_port: int = 0) -> tuple[Any, Any]:
+    """Starts tf.data's dispatcher and its only worker; they stop when nothing refers to them.
+
+    Args:
+        host: By which name trainers, and the dispatcher, reach this machine.
+        port: Where trainers find the service; 0 for a free one.
+        data_port: Where they fetch batches; 0 for a free one.
+
+    Raises:
+        tf.errors.OpError: if one of them cannot be started. Not for a port at which another service
+            of the same user listens, which then gets a part of the connections.
+    """
+    import tensorflow as tf
+
+    service = tf.data.experimental.service
+    dispatcher = service.DispatchServer(
+        service.DispatcherConfig(
+            port=port,
+            protocol="grpc",
+            job_gc_check_interval_ms=_LOOK_EVERY_MS,
+            job_gc_timeout_ms=_KEEP_JOBS_MS,
+        )
+    )
+    worker = service.WorkerServer(
+        service.WorkerConfig(
+            dispatcher_address=dispatcher.target.partition("://")[2],
+            worker_address=f"{host}:%port%",
+            port=data_port,
+            protocol="grpc",
+        )
+    )
+    return dispatcher, worker
+
+
+def port_of(servers: tuple[Any, Any]) -> int:
+    """The port at which trainers find a service."""
+    dispatcher, _ = servers
+    return int(dispatcher.target.rpartition(":")[2])
 
 
 if __name__ == "__main__":

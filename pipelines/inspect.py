@@ -13,19 +13,16 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from etils import epath
-
-from pipelines.conversion.convert_config import DEFAULT_IMAGE_SIZE
+from pipelines.make_tfrecords import DEFAULT_IMAGE_SIZE
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file, write_output_file
 from pipelines.runtime.flags import option, run
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
-from pipelines.tfrecords.manifest import Manifest, check_shards, load_manifest
+from pipelines.tfrecords.manifest import Manifest, ShardedDataset, check_shards, open_dataset
 
 if TYPE_CHECKING:
-    from pipelines.inspection.audit import TraitCollector
+    from pipelines.inspection.audit import HashCollector, TraitCollector
     from pipelines.inspection.grid import Picks
-    from pipelines.inspection.leakage import HashCollector
     from pipelines.inspection.statistics import Headers
 
 GRID_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -63,27 +60,24 @@ class InspectConfig:
 def main(config: InspectConfig) -> None:
     """Inspects one set and prints what is found, each part as soon as it is."""
     # Here, so that --help and a wrong flag do not wait for Pillow and NumPy.
-    from pipelines.inspection.audit_text import audit_text
-    from pipelines.inspection.findings import Findings
-    from pipelines.inspection.statistics import describe
-    from pipelines.inspection.text import describe_text, raw_gain_text
+    from pipelines.inspection.statistics import Findings, describe
+    from pipelines.inspection.text import audit_text, describe_text, raw_gain_text
     from pipelines.tfrecords.reader import survey
 
-    data_dir = epath.Path(config.data_dir).expanduser()
-    manifest = load_manifest(data_dir)
-    check_shards(data_dir, manifest)
+    dataset = open_dataset(config.data_dir)
+    manifest = dataset.manifest
+    check_shards(dataset)
     for flag, path in (("--grid", config.grid), ("--json", config.json)):
         if path is not None:
-            check_output_file(flag, path, data_dir)
+            check_output_file(flag, path, dataset.directory)
     found = survey(
-        data_dir,
-        manifest,
+        dataset,
         functools.partial(Findings, manifest, grid=config.grid is not None, audit=config.audit),
     )
-    document = describe(data_dir, manifest, found.headers)
+    document = describe(dataset, found.headers)
     print(describe_text(document), flush=True)
     if manifest.encoding == "jpeg":
-        document["raw_gain"] = _measure_raw_gain(data_dir, manifest, found.headers)
+        document["raw_gain"] = _measure_raw_gain(dataset, found.headers)
         print(f"\n{raw_gain_text(document)}", flush=True)
     if found.traits and found.hashes:
         document |= _audit(manifest, found.traits, found.hashes)
@@ -96,18 +90,15 @@ def main(config: InspectConfig) -> None:
         write_output_file("--json", config.json, data.encode())
 
 
-def _measure_raw_gain(
-    data_dir: os.PathLike[str], manifest: Manifest, headers: "Headers"
-) -> dict[str, Any]:
+def _measure_raw_gain(dataset: ShardedDataset, headers: "Headers") -> dict[str, Any]:
     import_tensorflow()
     from pipelines.inspection.raw_gain import measure_raw_gain
 
-    return measure_raw_gain(data_dir, manifest, sum(headers.num_bytes), DEFAULT_IMAGE_SIZE)
+    return measure_raw_gain(dataset, sum(headers.num_bytes), DEFAULT_IMAGE_SIZE)
 
 
 def _audit(manifest: Manifest, traits: "TraitCollector", hashes: "HashCollector") -> dict[str, Any]:
-    from pipelines.inspection.audit import audit_shortcuts
-    from pipelines.inspection.leakage import find_leakage
+    from pipelines.inspection.audit import audit_shortcuts, find_leakage
 
     return {
         "audit": audit_shortcuts(manifest, traits),

@@ -13,12 +13,11 @@ from collections.abc import Sequence
 
 from etils import epath
 
-from pipelines.runtime.console import megabytes
+from pipelines.runtime.console import readable_size
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file, write_output_file
 from pipelines.runtime.flags import option, run
-from pipelines.tfrecords.shard_check import Problem
-from pipelines.tfrecords.verification import Verification, verify
+from pipelines.tfrecords.verification import Problem, Verification, verify
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +45,7 @@ def main(config: VerifyConfig) -> None:
     elif found.manifest:
         print(
             f"{found.manifest.name} in {config.data_dir}: {found.num_shards} shards, "
-            f"{found.num_records:,} records, {megabytes(found.num_bytes)}: all as written."
+            f"{found.num_records:,} records, {readable_size(found.num_bytes)}: all as written."
         )
     if config.json:
         _write_json(config.json, config.data_dir, found)

@@ -73,8 +73,8 @@ def make_finished_set(tmp_path_factory: pytest.TempPathFactory) -> Callable[...,
 
     def make(images_per_class: int = TINY_IMAGES_PER_CLASS, **settings: object) -> Path:
         from pipelines.conversion.convert import convert
-        from pipelines.conversion.settings import Settings
         from pipelines.sources import open_source
+        from pipelines.tfrecords.manifest import Settings
 
         base = tmp_path_factory.mktemp("tiny")
         source = open_source(str(write_image_folder(base, images_per_class)))

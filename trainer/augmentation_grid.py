@@ -12,9 +12,9 @@ from pipelines.augmentation.augment import augment
 from pipelines.augmentation.rng import draws_at, epoch_key
 from pipelines.loading.dataset import eval_batches
 from pipelines.runtime.errors import InputError
-from pipelines.tfrecords.damage import damage_named
+from pipelines.tfrecords.verification import damage_named
 from trainer.input_config import InputConfig
-from trainer.inputs import checked_manifest, prepare_inputs
+from trainer.inputs import checked_dataset, prepare_inputs
 
 matplotlib.use("Agg")  # No window: the figure goes to a file, also where there is no screen.
 from matplotlib import pyplot  # noqa: E402
@@ -53,16 +53,17 @@ def draw_augmentations(config: InputConfig, number: int) -> bytes:
 
 def _images(config: InputConfig, number: int) -> tuple[np.ndarray, np.ndarray, Sequence[str]]:
     """Some training images from `number` on, uint8 (n, size, size, 3), labels and class names."""
-    manifest = checked_manifest(config)
+    dataset = checked_dataset(config)
+    manifest = dataset.manifest
     count = manifest.splits["train"].num_examples
     if number >= count:
         raise InputError(
             f"received --image={number}, expected less than the {count} training images of "
             f"{config.data_dir}."
         )
-    inputs = prepare_inputs(config, manifest, for_training=False)
-    with damage_named(inputs.data_dir):
-        batches = eval_batches(inputs.data_dir, inputs.manifest, "train", inputs.options)
+    inputs = prepare_inputs(config, dataset, for_training=False)
+    with damage_named(inputs.dataset.directory):
+        batches = eval_batches(inputs.dataset, "train", inputs.options)
         examples = batches.unbatch().take(count)
         wanted = list(itertools.islice(examples.repeat().skip(number), DRAWS + 1))
     pixels = np.stack([np.rint(255 * image.numpy()) for image, _, _ in wanted]).astype(np.uint8)

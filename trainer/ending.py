@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from model.choices import TITLES
+from model.registry import TITLES
 from pipelines.runtime.files import atomic_file
-from pipelines.tfrecords.manifest import Manifest
+from pipelines.tfrecords.manifest import ShardedDataset
 from trainer import history
 from trainer.card.finished_run import FinishedRun
 from trainer.card.model_card import CARD_NAME, model_card
@@ -30,7 +30,7 @@ from trainer.trained_model import save_trained_model
 def write_ending(
     run_dir: Path,
     config: TrainConfig,
-    manifest: Manifest,
+    dataset: ShardedDataset,
     description: ModelDescription,
     model: keras.Model,
     state: RunState,
@@ -42,7 +42,7 @@ def write_ending(
     Args:
         run_dir: The run directory.
         config: The run's choices.
-        manifest: Of the data.
+        dataset: The data.
         description: Of the model.
         model: With the weights that count.
         state: Where the run has come to.
@@ -56,6 +56,7 @@ def write_ending(
         OSError: if something cannot be written.
         InputError: if an image that is to be shown or audited cannot be read.
     """
+    manifest = dataset.manifest
     kept_epoch = state.best_epoch if config.keep_best else None
     title = f"{TITLES[config.model]} on {data_name(manifest)}"
     save_trained_model(run_dir, model, description)
@@ -73,7 +74,7 @@ def write_ending(
         world=world,
         device="GPU" if tf.config.get_visible_devices("GPU") else "CPU",
         report=report.values,
-        audit=audit_sample(config.data_dir, manifest) if config.audit else None,
+        audit=audit_sample(dataset) if config.audit else None,
         pictures=pictures,
     )
     with atomic_file(run_dir / CARD_NAME) as path:

@@ -14,11 +14,11 @@ from pipelines.runtime import console, flags, tensorflow_runtime
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.flags import option
 from pipelines.runtime.tensorflow_runtime import keep_freed_memory
-from pipelines.sources.download import DEFAULT_DOWNLOAD_DIR
+from pipelines.sources.remote import DEFAULT_DOWNLOAD_DIR
+from pipelines.tfrecords.manifest import SPLITS
 from trainer.asking.model_options import ModelOptions
 
 DATA, OUTPUT = "Data", "Output"
-SPLITS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,7 @@ import numpy as np
 
 from pipelines.loading.decode import CHANNELS, decode_to_pixels
 from pipelines.tfrecords.index import RecordIndex, load_index
-from pipelines.tfrecords.picked import picked_examples
-from pipelines.tfrecords.reader import StoredExample
+from pipelines.tfrecords.reader import StoredExample, picked_examples
 from trainer.inputs import Inputs
 
 
@@ -58,8 +57,7 @@ class StoredExamples:
 
     @functools.cached_property
     def _index(self) -> RecordIndex:
-        return load_index(self.inputs.data_dir, self.inputs.manifest, self.split)
+        return load_index(self.inputs.dataset, self.split)
 
     def _picked(self, numbers: Sequence[int]) -> list[StoredExample]:
-        place, manifest = self.inputs.data_dir, self.inputs.manifest
-        return picked_examples(place, manifest, self.split, numbers, self._index)
+        return picked_examples(self.inputs.dataset, self.split, numbers, self._index)

@@ -77,8 +77,8 @@ def main(config: ExportConfig) -> None:
     """Exports as `config` says and prints what came of it."""
     check_packages(config.format)
     run_dir, output = Path(config.run_dir or "").expanduser(), config.output or ""
-    source = find_data(run_dir, load_description(run_dir), config.data_dir)
-    check_output(config.format, output, config.overwrite, source.data_dir)
+    dataset = find_data(run_dir, load_description(run_dir), config.data_dir)
+    check_output(config.format, output, config.overwrite, dataset.directory)
     tensorflow_runtime.import_tensorflow()
     import tensorflow as tf
 
@@ -86,7 +86,7 @@ def main(config: ExportConfig) -> None:
 
     # GPUs multiply float32 with fewer bits (TF32), too few for the comparison.
     tf.config.set_visible_devices([], "GPU")
-    result = export(config.format, run_dir, output, source, config.overwrite)
+    result = export(config.format, run_dir, output, dataset, config.overwrite)
     print(result.text, flush=True)
 
 

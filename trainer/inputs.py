@@ -6,18 +6,15 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
-from etils import epath
 
-from pipelines.loading.cache import CacheChoice, choose_cache
-from pipelines.loading.disk_cache import decoded_set, planned_set
+from pipelines.loading.cache import CacheChoice, choose_cache, decoded_set, planned_set
 from pipelines.loading.options import InputOptions
-from pipelines.loading.plan import check_image_size, steps_per_epoch
+from pipelines.loading.plan import ALONE, Worker, check_image_size, steps_per_epoch
 from pipelines.loading.service_check import check_services
-from pipelines.loading.sharding import ALONE, Worker
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import is_remote
 from pipelines.runtime.tensorflow_runtime import free_memory
-from pipelines.tfrecords.manifest import Manifest, check_shards, load_manifest
+from pipelines.tfrecords.manifest import Manifest, ShardedDataset, check_shards, open_dataset
 from trainer.input_config import InputConfig
 
 _REMOTE_READERS = 8  # since each waits for the network most of the time
@@ -28,18 +25,20 @@ class Inputs:
     """What is read, and how.
 
     Attributes:
-        data_dir: Where the shards are: `--data_dir`, or the set of pixels that `--cache=disk` made.
-        manifest: What is in them.
+        dataset: That of `--data_dir`, or the set of pixels that `--cache=disk` made.
         options: How batches are made of it.
         cache: Where decoded images stay, and why.
         worker: Whose share of each batch this process takes.
     """
 
-    data_dir: str
-    manifest: Manifest
+    dataset: ShardedDataset
     options: InputOptions
     cache: CacheChoice
     worker: Worker = ALONE
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.dataset.manifest
 
     @property
     def steps_per_epoch(self) -> int:
@@ -57,27 +56,26 @@ def eval_split(manifest: Manifest) -> str:
     return "validation" if "validation" in manifest.splits else "test"
 
 
-def checked_manifest(config: InputConfig) -> Manifest:
-    """The manifest of the set that a command is to use, whose shards are all there.
+def checked_dataset(config: InputConfig) -> ShardedDataset:
+    """The set that a command is to use, whose shards are all there.
 
     Raises:
         InputError: for a set that is not whole, or has pixels of another size than asked for.
     """
-    data_dir = epath.Path(config.data_dir).expanduser()
-    manifest = load_manifest(data_dir)
-    check_shards(data_dir, manifest)
-    check_image_size(manifest, config.image_size)
-    if config.decode_ratio > 1 and manifest.encoding == "raw":
+    dataset = open_dataset(config.data_dir)
+    check_shards(dataset)
+    check_image_size(dataset.manifest, config.image_size)
+    if config.decode_ratio > 1 and dataset.manifest.encoding == "raw":
         raise InputError(
             f"received --decode_ratio={config.decode_ratio} for {config.data_dir}, which holds "
             "pixels that need no decoding, expected 1; leave it out."
         )
-    return manifest
+    return dataset
 
 
 def prepare_inputs(
     config: InputConfig,
-    manifest: Manifest,
+    dataset: ShardedDataset,
     *,
     replicas: int = 1,
     unwarped_epochs: int = 0,
@@ -89,7 +87,7 @@ def prepare_inputs(
 
     Args:
         config: The command's flags.
-        manifest: Of `config.data_dir`.
+        dataset: Of `config.data_dir`.
         replicas: Of this process, among which its share of each batch is divided.
         unwarped_epochs: The last epochs, in which images are only mirrored.
         worker: Whose share of each batch this process takes.
@@ -102,8 +100,8 @@ def prepare_inputs(
             or that cannot be made, options that contradict, or a data service that does not answer.
     """
     check_services(config.data_service)
-    data_dir = os.fspath(epath.Path(config.data_dir).expanduser())
-    choice = _choose_cache(config, manifest)
+    choice = _choose_cache(config, dataset.manifest)
+    readers = _REMOTE_READERS if is_remote(dataset.directory) else 1
     options = InputOptions(
         image_size=config.image_size,
         batch_size=config.batch_size,
@@ -113,32 +111,31 @@ def prepare_inputs(
         oversample=config.oversample,
         decode_ratio=config.decode_ratio,
         channels_first=_channels_first(),
-        parts=replicas,
+        replicas=replicas,
         augment_on=config.augment_on,
         cache="memory" if choice.cache == "memory" else "none",
-        readers=config.input_readers or (_REMOTE_READERS if is_remote(data_dir) else 1),
+        readers=config.input_readers or readers,
         services=config.data_service,
         **({} if config.input_threads is None else {"threads": config.input_threads}),
     )
-    inputs = Inputs(data_dir, manifest, options, choice, worker)
+    inputs = Inputs(dataset, options, choice, worker)
     if for_training:  # A batch that is too large is refused before images are decoded.
-        steps_per_epoch(manifest, options, worker)
+        steps_per_epoch(dataset.manifest, options, worker)
     return _from_the_disk(config, inputs, makes_pixels) if choice.cache == "disk" else inputs
 
 
 def _from_the_disk(config: InputConfig, inputs: Inputs, makes_pixels: bool) -> Inputs:
     """The same inputs, read from the set of pixels that `--cache=disk` keeps."""
-    choices = inputs.data_dir, inputs.manifest, config.image_size, config.decode_ratio
+    choices = inputs.dataset, config.image_size, config.decode_ratio
     if makes_pixels:
         threads = inputs.options.threads
         decoded = decoded_set(*choices, cache_dir=config.cache_dir, threads=threads)
     else:
         decoded = planned_set(*choices, cache_dir=config.cache_dir)
-        if decoded.manifest is inputs.manifest:
+        if decoded.dataset is inputs.dataset:
             return dataclasses.replace(inputs, cache=CacheChoice("disk", decoded.story))
     return Inputs(
-        decoded.data_dir,
-        decoded.manifest,
+        decoded.dataset,
         dataclasses.replace(inputs.options, decode_ratio=1),
         CacheChoice("disk", decoded.story),
         inputs.worker,

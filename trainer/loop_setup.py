@@ -67,14 +67,9 @@ def _untrained_model(config: TrainConfig, classes: int, replicas: int) -> keras.
         config.image_size,
         CHANNELS,
         classes,
-        activation=config.activation,
-        init=config.init,
         reg=keras.regularizers.L1L2(config.l1, config.l2) if penalised else None,
-        batch_norm=config.batch_norm,
-        batch_norm_momentum=config.batch_norm_momentum,
-        sync_batch_norm=config.sync_batch_norm and replicas > 1,
-        dense_dropout=config.dense_dropout,
-        strided=config.strided_choices if config.model == "strided_net" else None,
+        init=config.init,
+        choices=config.network_choices(replicas),
     )
 
 

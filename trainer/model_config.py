@@ -1,23 +1,26 @@
 """The flags of the model."""
 
 import dataclasses
-from typing import Any
 
-from model.choices import ACTIVATIONS, DOWNSAMPLING, INITIALIZERS, NETWORKS, PADDING
+from model.choices import (
+    ACTIVATIONS,
+    DOWNSAMPLING,
+    INITIALIZERS,
+    PADDING,
+    NetworkChoices,
+    StridedNetChoices,
+)
+from model.registry import NETWORKS
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.flags import as_flag, option
 from trainer.input_config import InputConfig, check_at_least, check_share
 
 MODEL = "Model"
 # What only StridedNet has.
-STRIDED = (
-    "stem_filters",
-    "stem_kernel_size",
-    "downsampling",
-    "padding",
-    "dilation",
-    "use_bias",
-    "dropout",
+STRIDED = tuple(
+    field.name
+    for field in dataclasses.fields(StridedNetChoices)
+    if not hasattr(NetworkChoices, field.name)
 )
 
 
@@ -132,7 +135,13 @@ class ModelConfig(InputConfig):
                     "--model=strided_net, which alone has it; drop one of the two."
                 )
 
-    @property
-    def strided_choices(self) -> dict[str, Any]:
-        """What only StridedNet has, by the keyword of `model.strided_net.build_strided_net`."""
-        return {name: getattr(self, name) for name in STRIDED}
+    def network_choices(self, replicas: int) -> NetworkChoices:
+        """The choices of the network as `model.registry.build_model` takes them.
+
+        Args:
+            replicas: With one alone there is nothing for batch statistics to be synchronized over.
+        """
+        kind = StridedNetChoices if self.model == "strided_net" else NetworkChoices
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(kind)}
+        values["sync_batch_norm"] = self.sync_batch_norm and replicas > 1
+        return kind(**values)

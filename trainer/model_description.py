@@ -25,7 +25,7 @@ class ModelDescription:
         data_fingerprint: `Manifest.fingerprint` of the training data.
         precision: The Keras dtype policy that the model was trained with.
         parameters: Of all layers, those that are not trained among them.
-        multiply_adds: Of one image's forward pass, as `model.cost` counts them.
+        multiply_adds: Of one image's forward pass, as `model.registry` counts them.
         data_format: Where the channels are, as `keras.config.image_data_format()` says it.
         sha256: Of the bytes of `model.keras`.
     """

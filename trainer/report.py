@@ -11,7 +11,7 @@ import numpy as np
 from sklearn import metrics
 
 from pipelines.runtime.files import atomic_file
-from pipelines.sources.base import SPLITS
+from pipelines.tfrecords.manifest import SPLITS
 from trainer.judging.calibration import calibration_of
 from trainer.judging.intervals import wilson_interval
 from trainer.judging.judged import Judged

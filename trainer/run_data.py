@@ -1,30 +1,15 @@
 """The data of a finished run, or others for its model; found before TensorFlow is imported."""
 
-import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from etils import epath
 
 from pipelines.runtime.errors import InputError
-from pipelines.tfrecords.manifest import MANIFEST_NAME, Manifest, check_shards, load_manifest
+from pipelines.tfrecords.manifest import MANIFEST_NAME, ShardedDataset, check_shards, open_dataset
 from trainer.config import CONFIG_NAME
 from trainer.model_description import ModelDescription
-
-
-@dataclasses.dataclass(frozen=True)
-class DataSource:
-    """A finished set, whose shards are there.
-
-    Attributes:
-        data_dir: Where it is.
-        manifest: What is in it.
-    """
-
-    data_dir: str
-    manifest: Manifest
 
 
 def config_of(run_dir: Path) -> dict[str, Any]:
@@ -36,7 +21,7 @@ def config_of(run_dir: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def find_data(run_dir: Path, description: ModelDescription, given: str | None) -> DataSource:
+def find_data(run_dir: Path, description: ModelDescription, given: str | None) -> ShardedDataset:
     """The set that was given, else the one that the run was trained on.
 
     Args:
@@ -47,17 +32,16 @@ def find_data(run_dir: Path, description: ModelDescription, given: str | None) -
     Raises:
         InputError: if there is no such set, it is not whole, or has pixels of another size.
     """
-    data_dir = os.fspath(epath.Path(given or _data_dir_of(run_dir)).expanduser())
-    manifest = load_manifest(data_dir)
-    check_shards(data_dir, manifest)
-    size = description.image_size
+    dataset = open_dataset(given or _data_dir_of(run_dir))
+    check_shards(dataset)
+    manifest, size = dataset.manifest, description.image_size
     if manifest.encoding == "raw" and manifest.image_shape[:2] != (size, size):
         height, width = manifest.image_shape[:2]
         raise InputError(
-            f"received the set {data_dir}, which holds pixels of {height}x{width}, expected the "
-            f"{size}x{size} of the model, or encoded images; give another --data_dir."
+            f"received the set {dataset.directory}, which holds pixels of {height}x{width}, "
+            f"expected the {size}x{size} of the model, or encoded images; give another --data_dir."
         )
-    return DataSource(data_dir, manifest)
+    return dataset
 
 
 def _data_dir_of(run_dir: Path) -> str:

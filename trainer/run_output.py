@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from model.cost import multiply_adds
+from model.registry import multiply_adds
 from pipelines.runtime import console
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import remove_unfinished
@@ -111,7 +111,7 @@ class RunOutput(Silence):
     def __init__(self, setup: RunSetup, run_dir: Path, loop: Loop, state: RunState) -> None:
         self._config = config = setup.config
         # Not that of a set of pixels, which --cache=disk has put in its place.
-        self._manifest = setup.manifest
+        self._dataset = setup.dataset
         self._run_dir = run_dir
         self._world = setup.world
         with self._writing():
@@ -160,8 +160,8 @@ class RunOutput(Silence):
             arrays=arrays,
             best=best,
             config=self._config.as_json(),
-            data=self._manifest.fingerprint,
-            class_names=self._manifest.class_names,
+            data=self._dataset.manifest.fingerprint,
+            class_names=self._dataset.manifest.class_names,
             world=self._world,
         )
         with self._writing():
@@ -181,7 +181,7 @@ class RunOutput(Silence):
             report = write_ending(
                 run_dir,
                 self._config,
-                self._manifest,
+                self._dataset,
                 self._description(loop.model),
                 loop.model,
                 state,
@@ -197,7 +197,7 @@ class RunOutput(Silence):
         console.tell(f"TensorBoard  tensorboard --logdir {shlex.quote(str(run_dir.parent))}")
 
     def _description(self, model: keras.Model) -> ModelDescription:
-        config, manifest = self._config, self._manifest
+        config, manifest = self._config, self._dataset.manifest
         return ModelDescription(
             architecture=config.model,
             class_names=manifest.class_names,

@@ -7,16 +7,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from model.choices import TITLES
-from model.cost import multiply_adds
-from pipelines.loading.sharding import Worker
+from model.registry import TITLES, multiply_adds
+from pipelines.loading.plan import Worker
 from pipelines.runtime.console import counted
 from pipelines.runtime.errors import InputError
-from pipelines.tfrecords.damage import check_sound
-from pipelines.tfrecords.manifest import Manifest
+from pipelines.tfrecords.manifest import Manifest, ShardedDataset
+from pipelines.tfrecords.verification import check_sound
 from trainer.config import TrainConfig
 from trainer.data_name import data_name
-from trainer.inputs import Inputs, checked_manifest, prepare_inputs
+from trainer.inputs import Inputs, checked_dataset, prepare_inputs
 from trainer.loop import Loop
 from trainer.precision import is_emulated
 from trainer.resume import Start
@@ -31,16 +30,20 @@ class RunSetup:
     Attributes:
         config: The run's choices.
         cluster: The processes that train together.
-        manifest: Of `config.data_dir`.
+        dataset: Of `config.data_dir`.
         strategy: Where the replicas are.
         inputs: What is read, and how.
     """
 
     config: TrainConfig
     cluster: Cluster
-    manifest: Manifest
+    dataset: ShardedDataset
     strategy: tf.distribute.Strategy
     inputs: Inputs
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.dataset.manifest
 
     @property
     def total_steps(self) -> int:
@@ -86,13 +89,14 @@ class RunSetup:
         return "\n".join(lines)
 
 
-def checked_data(config: TrainConfig) -> Manifest:
-    """The manifest of the set that a run is to use.
+def checked_data(config: TrainConfig) -> ShardedDataset:
+    """The set that a run is to use.
 
     Raises:
         InputError: for a set that is not whole or does not fit the flags.
     """
-    manifest = checked_manifest(config)
+    dataset = checked_dataset(config)
+    manifest = dataset.manifest
     if config.classes and tuple(sorted(config.classes)) != manifest.class_names:
         raise InputError(
             f"received --classes={','.join(config.classes)}, but {config.data_dir} holds "
@@ -101,8 +105,8 @@ def checked_data(config: TrainConfig) -> Manifest:
         )
     _check_selection(config, manifest)
     if config.verify_data:
-        check_sound(config.data_dir)
-    return manifest
+        check_sound(dataset.directory)
+    return dataset
 
 
 def _check_selection(config: TrainConfig, manifest: Manifest) -> None:
@@ -119,7 +123,7 @@ def _check_selection(config: TrainConfig, manifest: Manifest) -> None:
 def set_up(
     config: TrainConfig,
     cluster: Cluster,
-    manifest: Manifest,
+    dataset: ShardedDataset,
     strategy: tf.distribute.Strategy,
     makes_pixels: bool = True,
 ) -> RunSetup:
@@ -128,7 +132,7 @@ def set_up(
     Args:
         config: The run's choices.
         cluster: The processes that train together.
-        manifest: Of the data.
+        dataset: The data.
         strategy: Where the replicas are.
         makes_pixels: As `trainer.inputs.prepare_inputs` takes it.
 
@@ -138,10 +142,10 @@ def set_up(
     check_batch_size(config.batch_size, strategy, config.accumulation_steps)
     inputs = prepare_inputs(
         config,
-        manifest,
+        dataset,
         replicas=strategy.num_replicas_in_sync // cluster.count,
         unwarped_epochs=config.unwarped_epochs,
         worker=Worker(cluster.index, cluster.count, config.shard_by),
         makes_pixels=makes_pixels,
     )
-    return RunSetup(config, cluster, manifest, strategy, inputs)
+    return RunSetup(config, cluster, dataset, strategy, inputs)

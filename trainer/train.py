@@ -11,11 +11,11 @@ import tensorflow as tf
 from etils import epath
 
 from pipelines.loading.dataset import eval_batches, train_batches
-from pipelines.loading.service_watch import watched
+from pipelines.loading.service import watched
 from pipelines.runtime import console
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.flags import StoppedBySignal
-from pipelines.tfrecords.damage import damage_named
+from pipelines.tfrecords.verification import damage_named
 from trainer.config import TrainConfig
 from trainer.data_name import data_name
 from trainer.examples import StoredExamples
@@ -61,7 +61,7 @@ def train(config: TrainConfig, cluster: Cluster = ALONE) -> Path | None:
         StoppedBySignal: after SIGINT or SIGTERM, when the run is saved.
     """
     config = dataclasses.replace(config, data_dir=str(epath.Path(config.data_dir).expanduser()))
-    manifest = checked_data(config)
+    dataset = checked_data(config)
     outputs: list[Silence] = []
     stopped = None
     with joined(
@@ -69,7 +69,7 @@ def train(config: TrainConfig, cluster: Cluster = ALONE) -> Path | None:
         timeout=config.worker_timeout,
         must_agree={
             **config.agreed(),
-            "fingerprint of the data": manifest.fingerprint,
+            "fingerprint of the data": dataset.manifest.fingerprint,
             "precision": choose_policy(config.precision),
             "number of GPUs": str(len(tf.config.list_physical_devices("GPU"))),
         },
@@ -77,7 +77,7 @@ def train(config: TrainConfig, cluster: Cluster = ALONE) -> Path | None:
     ) as peers:
         with peers.starting():
             strategy = make_strategy(config.strategy, config.virtual_devices, cluster)
-        setup = set_up(config, cluster, manifest, strategy)
+        setup = set_up(config, cluster, dataset, strategy)
         with _own_run_directory(setup) as run_dir:
             try:
                 _train(setup, run_dir, outputs)
@@ -120,7 +120,7 @@ def _train(setup: RunSetup, run_dir: Path | None, outputs: list[Silence]) -> Non
         output.say(setup.head(loop, run_dir, start))
         output.warn(profile_warning(config.profiled, setup.total_steps - start.state.step))
     outputs.append(output)
-    with output.failing(), damage_named(inputs.data_dir):
+    with output.failing(), damage_named(inputs.dataset.directory):
         predictions = _run_epochs(setup, loop, start, output, run_dir)
         output.finish(loop, start.state, _judged(inputs, loop, predictions))
 
@@ -186,21 +186,20 @@ def _run_epochs(
 def train_steps(config: TrainConfig, inputs: Inputs, loop: Loop, state: RunState) -> Steps:
     """What the steps of the run after `state.step` take."""
     batches = train_batches(
-        inputs.data_dir,
-        inputs.manifest,
+        inputs.dataset,
         inputs.options,
         epochs=config.epochs,
         seed=config.seed,
         start_step=state.step,
         worker=inputs.worker,
     )
-    watched_batches = watched(batches, inputs.options.services, inputs.data_dir)
+    watched_batches = watched(batches, inputs.options.services, inputs.dataset.directory)
     return iter(Feed(loop.strategy, watched_batches))
 
 
 def eval_feed(inputs: Inputs, loop: Loop, split: str) -> Feed:
     """The batches of an evaluation on a split."""
-    batches = eval_batches(inputs.data_dir, inputs.manifest, split, inputs.options, inputs.worker)
+    batches = eval_batches(inputs.dataset, split, inputs.options, inputs.worker)
     return Feed(loop.strategy, batches)
 
 

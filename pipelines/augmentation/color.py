@@ -1,9 +1,8 @@
-"""Random brightness, contrast, saturation and hue, and grey images."""
+"""Random brightness, contrast, saturation and hue, grey images, and blur."""
 
 import tensorflow as tf
 
 from pipelines.augmentation.config import Augmentation
-from pipelines.augmentation.mean import image_mean
 from pipelines.augmentation.rng import Draw
 
 # Weights of red, green and blue in the brightness that one sees (ITU-R BT.601), as in Pillow.
@@ -107,3 +106,65 @@ def _for_images(values: tf.Tensor) -> tf.Tensor:
 
 def _clamped(images: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(images, 0.0, 1.0)
+
+
+_UNITS = 65536.0
+
+
+def image_mean(images: tf.Tensor) -> tf.Tensor:
+    """The mean over height and width.
+
+    Sums of floats depend on their order, and the order on the shape of the batch. So values are
+    counted in units of 2^-16: rows as int32, which is exact to a width of 32,767 pixels, and
+    columns as float64, exact below 2^53.
+
+    Args:
+        images: float32 of shape (batch, height, width, channels), in [0, 1].
+
+    Returns:
+        float32 of shape (batch, 1, 1, channels).
+    """
+    units = tf.cast(tf.round(images * _UNITS), tf.int32)
+    rows = tf.reduce_sum(units, axis=2, keepdims=True)
+    total = tf.reduce_sum(tf.cast(rows, tf.float64), axis=1, keepdims=True)
+    return tf.cast(total / (_UNITS * images.shape[1] * images.shape[2]), tf.float32)
+
+
+def blur(images: tf.Tensor, draws: tf.Tensor, greatest: float) -> tf.Tensor:
+    """Blurs every second image, on average, by a standard deviation uniform in (0, greatest].
+
+    Args:
+        images: float32 of shape (batch, height, width, channels).
+        draws: float32 of shape (batch, DRAWS_PER_EXAMPLE).
+        greatest: In pixels, above 0.
+
+    Returns:
+        The same shape and range.
+    """
+    sigma = tf.maximum(2.0 * tf.cast(draws[:, Draw.BLUR], tf.float64) - 1.0, 0.0) * greatest
+    return gaussian_blur(images, sigma)
+
+
+def gaussian_blur(images: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
+    """Blurs each image by a Gaussian of its own; at the edges, of what lies within the image.
+
+    As two products of matrices, which XLA leaves as they are: of sums of shifted images, one
+    along each axis, it would compute the first again for each term of the second.
+
+    Args:
+        images: float32 of shape (batch, height, width, channels).
+        sigma: float64 of shape (batch,), standard deviations in pixels; with 0, each pixel
+            takes all of itself.
+    """
+    height, width = images.shape[1:3]
+    blurred = tf.einsum("bij,bjwc->biwc", _shares(sigma, height), images)
+    return tf.einsum("bij,bhjc->bhic", _shares(sigma, width), blurred)
+
+
+def _shares(sigma: tf.Tensor, size: int) -> tf.Tensor:
+    """float32 (batch, size, size), what each pixel of a line takes of each; rows of sum 1."""
+    places = tf.range(size, dtype=tf.float64)
+    # A number to divide by that leaves nothing to the neighbours.
+    spread = tf.maximum(sigma, 1e-3)[:, None, None]
+    weights = tf.exp(-0.5 * ((places[:, None] - places) / spread) ** 2)
+    return tf.cast(weights / tf.reduce_sum(weights, axis=2, keepdims=True), tf.float32)

@@ -1,12 +1,43 @@
 """Random erasing: a rectangle of an image is filled with its mean colour."""
 
 import math
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from pipelines.augmentation.boxes import Boxes, inside, whole
-from pipelines.augmentation.mean import image_mean
+from pipelines.augmentation.color import image_mean
 from pipelines.augmentation.rng import Draw
+
+
+class Boxes(NamedTuple):
+    """int32 tensors of shape (batch,): rows [top, bottom), columns [left, right)."""
+
+    top: tf.Tensor
+    left: tf.Tensor
+    bottom: tf.Tensor
+    right: tf.Tensor
+
+
+def inside(boxes: Boxes, height: int, width: int) -> tf.Tensor:
+    """Which pixels lie in the box: boolean of shape (batch, height, width, 1)."""
+    top, left, bottom, right = (edge[:, None, None, None] for edge in boxes)
+    y = tf.range(height)[None, :, None, None]
+    x = tf.range(width)[None, None, :, None]
+    return (y >= top) & (y < bottom) & (x >= left) & (x < right)
+
+
+def whole(values: tf.Tensor) -> tf.Tensor:
+    """The whole pixels in `values`, 0 or more.
+
+    Args:
+        values: float64. Not float32: the last bit, which compilers round as they like, would now
+            and then decide on a pixel.
+
+    Returns:
+        int32 of the same shape, rounded down.
+    """
+    return tf.cast(tf.floor(values), tf.int32)
+
 
 LEAST_AREA, GREATEST_AREA = 0.02, 0.33
 LEAST_ASPECT, GREATEST_ASPECT = 0.3, 3.3

@@ -4,8 +4,8 @@ import math
 
 import tensorflow as tf
 
-from pipelines.augmentation.boxes import Boxes, inside, whole
 from pipelines.augmentation.config import Augmentation
+from pipelines.augmentation.erasing import Boxes, inside, whole
 from pipelines.augmentation.rng import Draw
 from pipelines.runtime.errors import InputError
 

@@ -19,8 +19,7 @@ from typing import Any
 
 from etils import epath
 
-from pipelines.conversion.prepare import Choices, Prepared, prepare
-from pipelines.conversion.validation import BATCH
+from pipelines.conversion.validation import BATCH, Choices, Prepared, prepare
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import is_remote
 from pipelines.sources import Source, SourceImage

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from pipelines.conversion.prepare import Prepared
+from pipelines.conversion.validation import Prepared
 from pipelines.runtime.errors import InputError
 from pipelines.sources import fingerprint
 from pipelines.tfrecords.manifest import Rejected

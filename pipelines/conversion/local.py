@@ -1,23 +1,25 @@
 """Carries out a conversion on this machine: threads decode images, then write the shards."""
 
+import itertools
 import os
-from collections.abc import Generator, Sequence
+import tempfile
+from array import array
+from collections.abc import Generator, Iterable, Sequence
 
 from etils import epath
 
-from pipelines.conversion.prepare import (
+from pipelines.conversion.validation import (
+    BATCH,
     Choices,
     Prepared,
     decode_images,
     make_records,
     open_images,
 )
-from pipelines.conversion.spool import Spool
-from pipelines.conversion.validation import BATCH
 from pipelines.runtime.console import progress
 from pipelines.runtime.files import is_remote
 from pipelines.sources import Source
-from pipelines.sources.prefetch import in_groups, read_ahead, take_ahead, threads
+from pipelines.sources.base import in_groups, read_ahead, take_ahead, threads
 from pipelines.tfrecords.manifest import Shard
 from pipelines.tfrecords.writer import PlannedShard, write_shard
 
@@ -69,3 +71,36 @@ class LocalEngine:
             written = list(bar)
         self._spool.close()
         return written
+
+
+class Spool:
+    """A nameless temporary file of byte strings, numbered as they came; it goes with its process.
+
+    The records' order is known only when every image has been seen, and the images together may be
+    larger than the memory. First everything is written, then any thread may read any of it.
+
+    Args:
+        directory: Where there is room for it; None for the system's temporary directory.
+    """
+
+    def __init__(self, directory: str | None):
+        self._stream = tempfile.TemporaryFile(dir=directory)
+        self._ends = array("Q", [0])
+
+    def extend(self, items: Iterable[bytes]) -> None:
+        """Writes more byte strings, which get the next numbers."""
+        written = list(items)
+        self._stream.write(b"".join(written))
+        self._ends.extend(itertools.accumulate(map(len, written), initial=self._ends.pop()))
+
+    def flush(self) -> None:
+        """Makes what was written readable."""
+        self._stream.flush()
+
+    def __getitem__(self, index: int) -> bytes:
+        start = self._ends[index]
+        return os.pread(self._stream.fileno(), self._ends[index + 1] - start, start)
+
+    def close(self) -> None:
+        """Gives its room on the disk back."""
+        self._stream.close()

@@ -6,10 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sklearn.model_selection import train_test_split
 
-from pipelines.conversion.settings import SplitSettings
 from pipelines.runtime.errors import InputError
-
-SPLITS = ("train", "test", "validation")
+from pipelines.tfrecords.manifest import SPLITS, Settings
 
 
 def split_images(
@@ -18,7 +16,7 @@ def split_images(
     labels: Sequence[int],
     given: Sequence[str],
     groups: Sequence[Sequence[int]],
-    settings: SplitSettings,
+    settings: Settings,
 ) -> dict[str, list[int]]:
     """Stratified split that depends on the names alone, not on the order in which they come.
 
@@ -46,7 +44,9 @@ def split_images(
     """
     parts: dict[str, list[int]] = {}
     for index, part in enumerate(given):
-        parts.setdefault((settings.by_source and part) or "train", []).append(index)
+        parts.setdefault(part if part and settings.split != "stratified" else "train", []).append(
+            index
+        )
     leader_of = _leaders(groups, file_names, parts)
     pool = [index for index in parts.pop("train", []) if leader_of.get(index, index) == index]
     divided = _divide(pool, set(parts), file_names, labels, class_names, settings)
@@ -62,9 +62,7 @@ def split_images(
     return {part: parts[part] for part in SPLITS if part in parts}
 
 
-def check_class_counts(
-    split_counts: Mapping[str, Mapping[str, int]], settings: SplitSettings
-) -> None:
+def check_class_counts(split_counts: Mapping[str, Mapping[str, int]], settings: Settings) -> None:
     """Raises what `split_images` would raise for classes of these sizes, before any work is done.
 
     Args:
@@ -107,7 +105,7 @@ def _divide(
     file_names: Sequence[str],
     labels: Sequence[int],
     class_names: Sequence[str],
-    settings: SplitSettings,
+    settings: Settings,
 ) -> dict[str, list[int]]:
     """Takes the parts that there are not already out of `pool`; 'train' is what is left."""
     wanted = {"test": settings.test_fraction, "validation": settings.validation_fraction}
@@ -122,7 +120,7 @@ def _divide(
         stratify = [labels[index] for index in ordered]
         try:
             divided["train"], divided[part] = train_test_split(
-                ordered, test_size=size, stratify=stratify, random_state=settings.seed
+                ordered, test_size=size, stratify=stratify, random_state=settings.split_seed
             )
         except ValueError as error:  # a part with fewer images than there are classes
             label, count = min(counts.items(), key=lambda item: item[::-1])

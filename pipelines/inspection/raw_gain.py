@@ -18,10 +18,9 @@ import tensorflow as tf
 
 from pipelines.conversion.validation import BATCH, vet
 from pipelines.loading.decode import decode_and_resize, decode_to_pixels, pixels_to_images
-from pipelines.tfrecords.example import parse_example, serialize_example
-from pipelines.tfrecords.manifest import Manifest
+from pipelines.tfrecords.manifest import ShardedDataset
 from pipelines.tfrecords.reader import StoredExample, read_shard, unreadable_image
-from pipelines.tfrecords.record import frame_record
+from pipelines.tfrecords.record import frame_record, parse_example, serialize_example
 
 SAMPLE_IMAGES = 512
 _MAX_BYTES = 32_000_000  # fewer images where they are large: about a second for each pass over them
@@ -31,13 +30,12 @@ Decode = Callable[[tf.Tensor, int], tf.Tensor]
 
 
 def measure_raw_gain(
-    data_dir: str | os.PathLike[str], manifest: Manifest, encoded_bytes: int, image_size: int
+    dataset: ShardedDataset, encoded_bytes: int, image_size: int
 ) -> dict[str, Any]:
     """Compares the set with one of the same images made with `--encoding=raw`.
 
     Args:
-        data_dir: The directory of the shards.
-        manifest: What is in them: encoded images.
+        dataset: A set of encoded images.
         encoded_bytes: How many bytes all its images have together.
         image_size: Height and width of the pixels in the other set.
 
@@ -47,7 +45,7 @@ def measure_raw_gain(
         of the other set, about; and 'epochs', the number of passes over the images after which
         making it has paid, None for never.
     """
-    examples = _sample(data_dir, manifest)
+    examples = _sample(dataset)
     with tempfile.TemporaryDirectory() as scratch, tf.device("CPU"):
         encoded, raw = Path(scratch, "encoded"), Path(scratch, "raw")
         encoded.write_bytes(b"".join(_record(example.image) for example in examples))
@@ -57,8 +55,8 @@ def measure_raw_gain(
         convert = (time.process_time() - start) / len(examples)
         decode = _seconds_to_read(encoded, decode_and_resize, image_size) / len(examples)
         read = _seconds_to_read(raw, pixels_to_images, image_size) / len(examples)
-    num_examples = sum(split.num_examples for split in manifest.splits.values())
-    num_bytes = sum(shard.num_bytes for shard in manifest.shards)
+    num_examples = sum(split.num_examples for split in dataset.manifest.splits.values())
+    num_bytes = sum(shard.num_bytes for shard in dataset.manifest.shards)
     return {
         "sample_images": len(examples),
         "image_size": image_size,
@@ -79,11 +77,11 @@ def epochs_to_pay(convert: float, decode: float, read: float) -> int | None:
     return math.ceil(convert / (decode - read)) if decode > read else None
 
 
-def _sample(data_dir: str | os.PathLike[str], manifest: Manifest) -> list[StoredExample]:
+def _sample(dataset: ShardedDataset) -> list[StoredExample]:
     """The first training images, of a small set again and again: their order is random already."""
-    shards = manifest.splits["train"].shards
+    shards = dataset.manifest.splits["train"].shards
     examples = itertools.chain.from_iterable(
-        read_shard(data_dir, manifest, "train", shard) for shard in shards
+        read_shard(dataset, "train", shard) for shard in shards
     )
     sample: list[StoredExample] = []
     num_bytes = 0

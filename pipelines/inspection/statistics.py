@@ -6,12 +6,16 @@ All of it comes from the manifest and from the headers of the images; none is de
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pipelines.tfrecords.manifest import Manifest
-from pipelines.tfrecords.reader import StoredExample, opened
+from pipelines.tfrecords.manifest import Manifest, ShardedDataset
+from pipelines.tfrecords.reader import Collector, StoredExample, opened
+
+if TYPE_CHECKING:
+    from pipelines.inspection.audit import HashCollector, TraitCollector
+    from pipelines.inspection.grid import Picks
 
 ASPECT_QUANTILES = {"min": 0.0, "5 %": 0.05, "median": 0.5, "95 %": 0.95, "max": 1.0}
 
@@ -45,15 +49,13 @@ class Headers:
         self.num_bytes = [sum(pair) for pair in zip(self.num_bytes, other.num_bytes, strict=True)]
 
 
-def describe(
-    data_dir: str | os.PathLike[str], manifest: Manifest, headers: Headers
-) -> dict[str, Any]:
+def describe(dataset: ShardedDataset, headers: Headers) -> dict[str, Any]:
     """The document that `inspect` shows and writes, but for the parts that are asked for."""
-    splits = manifest.splits
-    shards = manifest.shards
+    manifest = dataset.manifest
+    splits, shards = manifest.splits, manifest.shards
     return {
         "name": manifest.name,
-        "data_dir": os.fspath(data_dir),
+        "data_dir": os.fspath(dataset.directory),
         "fingerprint": manifest.fingerprint,
         "encoding": manifest.encoding,
         "image_shape": list(manifest.image_shape),
@@ -134,3 +136,55 @@ def _describe_found(manifest: Manifest) -> dict[str, Any]:
             for rejected in manifest.rejected
         ],
     }
+
+
+class Findings:
+    """A collector made of others.
+
+    Args:
+        manifest: Of the set.
+        grid: Whether images are picked for a picture grid.
+        audit: Whether traits and hashes are collected, for which every image is decoded.
+
+    Attributes:
+        headers, picks, traits, hashes: The collectors; None for what is not asked for.
+    """
+
+    def __init__(self, manifest: Manifest, grid: bool, audit: bool):
+        self.headers = Headers(len(manifest.class_names))
+        self.picks = _picks(manifest) if grid else None
+        self.traits = _traits(manifest) if audit else None
+        self.hashes = _hashes() if audit else None
+
+    def add(self, example: StoredExample) -> None:
+        for collector in self._collectors():
+            collector.add(example)
+
+    def merge(self, other: "Findings") -> None:
+        for mine, others in zip(self._collectors(), other._collectors(), strict=True):
+            mine.merge(others)
+
+    def _collectors(self) -> list[Collector]:
+        every = (self.headers, self.picks, self.traits, self.hashes)
+        return [collector for collector in every if collector is not None]
+
+
+# These bring matplotlib and scikit-learn, for which a plain look at a set need not wait.
+
+
+def _picks(manifest: Manifest) -> "Picks":
+    from pipelines.inspection.grid import Picks, largest_classes
+
+    return Picks(largest_classes(manifest))
+
+
+def _traits(manifest: Manifest) -> "TraitCollector":
+    from pipelines.inspection.audit import TraitCollector
+
+    return TraitCollector(manifest)
+
+
+def _hashes() -> "HashCollector":
+    from pipelines.inspection.audit import HashCollector
+
+    return HashCollector()

@@ -29,7 +29,7 @@ class InputOptions:
         decode_ratio: 1, 2, 4 or 8; see `pipelines.loading.decode.decode_and_resize`.
         channels_first: Whether images come as (batch, 3, height, width).
 
-        parts: Into how many batches each worker's share of a global batch is divided: its replicas.
+        replicas: Of each worker, among which its share of a global batch is divided.
         augment_on: 'host' to augment in the pipeline, 'device' to hand out what the training step
             needs to do it.
         cache: 'memory' to keep decoded images after the first epoch, 'none' to decode them again.
@@ -50,7 +50,7 @@ class InputOptions:
     decode_ratio: int = 1
     channels_first: bool = False
 
-    parts: int = 1
+    replicas: int = 1
     augment_on: str = "host"
     cache: str = "memory"
     threads: int = dataclasses.field(default_factory=lambda: os.cpu_count() or 1)
@@ -58,16 +58,16 @@ class InputOptions:
     services: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.batch_size % self.parts:
+        if self.batch_size % self.replicas:
             raise InputError(
-                f"received a batch size of {self.batch_size} for {self.parts} replicas, expected a "
-                f"multiple of {self.parts}; choose another --batch_size."
+                f"received a batch size of {self.batch_size} for {self.replicas} replicas, "
+                f"expected a multiple of {self.replicas}; choose another --batch_size."
             )
-        if self.augmentation and self.augmentation.mixes and self.batch_size // self.parts % 2:
+        if self.augmentation and self.augmentation.mixes and self.batch_size // self.replicas % 2:
             raise InputError(
-                f"received a batch size of {self.batch_size} for {self.parts} replicas with MixUp "
-                f"or CutMix, which mix examples in pairs, expected a multiple of {2 * self.parts}; "
-                "choose another --batch_size."
+                f"received a batch size of {self.batch_size} for {self.replicas} replicas with "
+                "MixUp or CutMix, which mix examples in pairs, expected a multiple of "
+                f"{2 * self.replicas}; choose another --batch_size."
             )
         if self.services and self.cache == "memory":
             raise InputError(

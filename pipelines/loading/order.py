@@ -7,6 +7,15 @@ whatever the size of the set; a record may come anywhere in the epoch, since its
 whoever wants the examples from the k-th on need not read the windows before it.
 
 All of it follows from (blocks, shuffle buffer, seed, epoch): no thread, file or clock has a say.
+
+With two shards of 3 and 2 records, blocks of 2 and a shuffle buffer of 3:
+
+    blocks            0: r0 r1 | 1: r2 || 2: r3 r4          (|| is where the second shard begins)
+    in drawn order    2 0 1, so the records are read as r3 r4 r0 r1 r2
+    windows           0 0 1: a block is in the window in which its first record falls, 0 2 4 // 3
+    read together     window 0: r3 r4 r0 r1; window 1: r2
+    rows, drawn       window 0: 2 0 3 1; window 1: 0
+    the epoch         r0 r3 r1 r4 r2, at the positions 0 to 4
 """
 
 import dataclasses
@@ -16,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pipelines.runtime.errors import InputError
 from pipelines.tfrecords.manifest import Shard
 
 # Enough that opening the file for each block costs little beside decoding it, and so few that a
@@ -55,7 +65,7 @@ class EpochOrder(NamedTuple):
         blocks: (blocks,), the blocks in the order in which they are read.
         window: (blocks,), the window of each, ascending from 0 without gaps.
         records: (records,), the records in the order in which they are read.
-        visits: (visits,), which of `records` is visited at each position of the epoch.
+        visits: (positions,), the index into `records` of what is visited at each position.
     """
 
     blocks: tf.Tensor
@@ -69,14 +79,14 @@ class Window(NamedTuple):
 
     Attributes:
         blocks: (n,), the blocks that are read, one after the other.
-        visits: (v,), which of their records is visited at each of `positions`.
+        rows: (v,), the index among the records of these blocks of each that is visited.
         positions: (v,), the places in the epoch, ascending.
         records: (v,), the numbers of the visited records in all that is read.
         epochs: (v,), the epoch, the same for all.
     """
 
     blocks: tf.Tensor
-    visits: tf.Tensor
+    rows: tf.Tensor
     positions: tf.Tensor
     records: tf.Tensor
     epochs: tf.Tensor
@@ -123,6 +133,7 @@ def shuffled_order(
         draw_repeats: How often each record is visited; once unless given.
     """
     run = tf.constant([seed, _ORDER_STREAM], tf.int64)
+    # One seed for the order of the blocks, one for that within windows, one for the repeats.
     seeds = tf.random.split(tf.random.fold_in(run, epoch), 3)
     order = tf.argsort(_random_keys(seeds[0], [len(blocks.shard)]), stable=True)
     counts = tf.gather(blocks.num_records, order)
@@ -132,7 +143,8 @@ def shuffled_order(
     places = tf.range(tf.size(records, tf.int64))
     if draw_repeats is not None:
         places = tf.repeat(places, tf.gather(draw_repeats(seeds[2]), records))
-    # Sorted by window first, and by chance within each.
+    # One sort does both: the window is in the high bits of a key, chance in the low ones. So the
+    # windows stay in their order, and within each the records come by chance.
     windows = tf.gather(tf.repeat(window, counts), places)
     keys = windows * _KEYS + _random_keys(seeds[1], tf.shape(places))
     visits = tf.gather(places, tf.argsort(keys, stable=True))
@@ -140,7 +152,7 @@ def shuffled_order(
 
 
 def stored_order(blocks: Blocks, shuffle_buffer: int) -> EpochOrder:
-    """Every record once, in the order of the shards; windows as above."""
+    """Plans to visit every record once, in the order of the shards; windows as above."""
     records = tf.range(blocks.num_records.sum(), dtype=tf.int64)
     order = tf.range(len(blocks.shard), dtype=tf.int64)
     window = _windows(tf.constant(blocks.num_records), shuffle_buffer)
@@ -150,6 +162,8 @@ def stored_order(blocks: Blocks, shuffle_buffer: int) -> EpochOrder:
 def windows_of(order: EpochOrder, blocks: Blocks, epoch: tf.Tensor | int) -> tf.data.Dataset:
     """The windows of an epoch, one after the other, as a data set of `Window`."""
     counts = tf.gather(blocks.num_records, order.blocks)
+    # Where each window begins among the blocks, among the records, and among the visits. Windows
+    # ascend in all three, so a binary search finds the edges.
     edges = tf.range(order.window[-1] + 2)
     block_edges = tf.searchsorted(order.window, edges, out_type=tf.int64)
     record_edges = tf.gather(tf.concat([[0], tf.cumsum(counts)], axis=0), block_edges)
@@ -161,7 +175,7 @@ def windows_of(order: EpochOrder, blocks: Blocks, epoch: tf.Tensor | int) -> tf.
         visits = order.visits[first:stop]
         return Window(
             blocks=order.blocks[block_edges[number] : block_edges[number + 1]],
-            visits=visits - record_edges[number],
+            rows=visits - record_edges[number],
             positions=tf.range(first, stop),
             records=tf.gather(order.records, visits),
             epochs=tf.fill([stop - first], tf.cast(epoch, tf.int64)),
@@ -172,9 +186,52 @@ def windows_of(order: EpochOrder, blocks: Blocks, epoch: tf.Tensor | int) -> tf.
 
 def _windows(counts: tf.Tensor, shuffle_buffer: int) -> tf.Tensor:
     """The window of each block: the one in which its first record falls."""
-    # Not smaller than a block, or else some window would be empty.
+    # Not smaller than a block, or else no record would begin in some windows.
     return tf.cumsum(counts, exclusive=True) // max(shuffle_buffer, BLOCK_RECORDS)
 
 
 def _random_keys(seed: tf.Tensor, shape: tf.Tensor | list[int]) -> tf.Tensor:
     return tf.random.stateless_uniform(shape, seed, minval=0, maxval=_KEYS, dtype=tf.int64)
+
+
+# Oversampling: the images of small classes are visited more often.
+
+
+def oversampled_visits(class_counts: Sequence[int]) -> int:
+    """Visits in an epoch in which every class comes as often as the largest."""
+    return len(class_counts) * max(class_counts)
+
+
+def oversampled_repeats(labels: np.ndarray, class_counts: Sequence[int]) -> DrawRepeats:
+    """Draws how often each example is visited, so that all classes come equally often.
+
+    Each example of a class is visited as often as any other of it, or once more; which ones once
+    more is drawn for each epoch.
+
+    Args:
+        labels: int64 (examples,), in [0, classes).
+        class_counts: Examples of each class.
+
+    Raises:
+        InputError: if a class has no example.
+    """
+    counts = np.asarray(class_counts, np.int64)
+    if not counts.all():
+        raise InputError(
+            f"received --oversample for classes with {', '.join(map(str, counts))} training "
+            "examples, expected at least one of each; make the set again without the empty class."
+        )
+    base, extra = np.divmod(counts.max(), counts)
+    starts = np.cumsum(counts) - counts
+
+    def draw(seed: tf.Tensor) -> tf.Tensor:
+        chance = tf.random.stateless_uniform(
+            labels.shape, seed, minval=0, maxval=1 << 32, dtype=tf.int64
+        )
+        # By class, and by chance within each: an example's rank is its place there.
+        order = tf.argsort(labels * (1 << 32) + chance, stable=True)
+        places = tf.math.invert_permutation(order)
+        rank = tf.cast(places, tf.int64) - tf.gather(starts, labels)
+        return tf.gather(base, labels) + tf.cast(rank < tf.gather(extra, labels), tf.int64)
+
+    return draw

@@ -1,19 +1,147 @@
-"""What a run visits, epoch after epoch: the plan that the chain carries out."""
+"""What a run visits, and which worker reads what: the plan that the tf.data chain carries out."""
 
 import dataclasses
-import os
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from pipelines.loading.balance import balanced_repeats, balanced_visits
-from pipelines.loading.options import InputOptions
-from pipelines.loading.order import Window, shuffled_order, stored_order, windows_of
-from pipelines.loading.part import Part, part_of
-from pipelines.loading.sharding import ALONE, Worker
+from pipelines.loading.options import SHARD_BY, InputOptions
+from pipelines.loading.order import (
+    Blocks,
+    Window,
+    oversampled_repeats,
+    oversampled_visits,
+    plan_blocks,
+    shuffled_order,
+    stored_order,
+    windows_of,
+)
 from pipelines.runtime.errors import InputError
-from pipelines.tfrecords.manifest import Manifest
+from pipelines.tfrecords.index import load_index
+from pipelines.tfrecords.manifest import Manifest, Shard, ShardedDataset
+
+
+@dataclasses.dataclass(frozen=True)
+class Worker:
+    """One of the processes among which every global batch is divided.
+
+    Attributes:
+        index: Which one, from 0.
+        count: How many there are.
+        shard_by: 'example': all read all shards, and each decodes its share of every batch; the
+            global batches are those of a single worker. 'file': each reads its own shards only,
+            and draws its share of every batch from them.
+
+    Raises:
+        InputError: when made with values that cannot be.
+    """
+
+    index: int = 0
+    count: int = 1
+    shard_by: str = "example"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.index < self.count:
+            raise InputError(
+                f"received worker {self.index} of {self.count}, expected 0 to {self.count - 1}."
+            )
+        if self.shard_by not in SHARD_BY:
+            raise InputError(
+                f"received shard_by={self.shard_by!r}, expected {' or '.join(SHARD_BY)}."
+            )
+
+    def share(self, batch_size: int) -> int:
+        """Examples of a global batch that are this worker's.
+
+        Raises:
+            InputError: if the batch does not divide by the number of workers.
+        """
+        if batch_size % self.count:
+            raise InputError(
+                f"received a batch size of {batch_size} for {self.count} workers, expected a "
+                f"multiple of {self.count}; choose another --batch_size."
+            )
+        return batch_size // self.count
+
+    def shards(self, shards: tuple[Shard, ...]) -> tuple[Shard, ...]:
+        """The shards that this worker reads.
+
+        Raises:
+            InputError: if by file and the shards do not divide by the number of workers, so that
+                some would have to leave out what others have too much.
+        """
+        if self.shard_by == "example":
+            return shards
+        if len(shards) % self.count:
+            raise InputError(
+                f"received {len(shards)} shards for {self.count} workers that read files of their "
+                f"own, expected a multiple of {self.count}; shard by example, or make the set "
+                f"again with --shards={-(-len(shards) // self.count) * self.count}."
+            )
+        return shards[self.index :: self.count]
+
+    def fewest_examples(self, shards: tuple[Shard, ...]) -> int:
+        """Examples in the shards of the worker that has the fewest, by file."""
+        workers = (dataclasses.replace(self, index=index) for index in range(self.count))
+        return min(sum(shard.num_examples for shard in worker.shards(shards)) for worker in workers)
+
+    def take(self, window: Window, batch_size: int) -> Window:
+        """What this worker takes of a window of its shards, at positions in the global epoch.
+
+        Args:
+            window: A window of an epoch over the worker's shards.
+            batch_size: Of the global batch.
+        """
+        share = self.share(batch_size)
+        positions = window.positions
+        if self.shard_by == "example":
+            return window.visiting(positions % batch_size // share == self.index)
+        # Its own epoch, laid into its places of the global batches.
+        step, place = positions // share, positions % share
+        return window._replace(positions=step * batch_size + self.index * share + place)
+
+
+ALONE = Worker()
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkerData:
+    """What one worker reads of a split.
+
+    Attributes:
+        paths: The shards'.
+        blocks: Of these shards.
+        labels: int64 (records,), of their records in order.
+        encoding: What the records hold, one of `pipelines.tfrecords.manifest.ENCODINGS`.
+    """
+
+    paths: tuple[str, ...]
+    blocks: Blocks
+    labels: np.ndarray
+    encoding: str
+
+    @property
+    def num_examples(self) -> int:
+        return len(self.labels)
+
+
+def worker_data(dataset: ShardedDataset, split: str, worker: Worker) -> WorkerData:
+    """What `worker` reads of a split.
+
+    Raises:
+        InputError: for a set without a sound index, or whose shards the workers cannot divide.
+    """
+    every = dataset.manifest.splits[split].shards
+    mine = worker.shards(every)
+    index = load_index(dataset, split)
+    own = np.repeat([shard in mine for shard in every], [shard.num_examples for shard in every])
+    return WorkerData(
+        paths=tuple(dataset.path(shard.name) for shard in mine),
+        blocks=plan_blocks(mine, index.offsets[own]),
+        labels=index.labels[own],
+        encoding=dataset.manifest.encoding,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +149,7 @@ class RunPlan:
     """The visits of a run that are still to come, and are this worker's.
 
     Attributes:
-        part: What the worker reads.
+        data: What the worker reads.
         class_counts: Examples of each class in the split.
         options: `batch_size`, `shuffle_buffer` and `oversample` are used.
         worker: Whose share of each global batch it is.
@@ -33,7 +161,7 @@ class RunPlan:
             again: (0, streams) to (streams - 1, streams).
     """
 
-    part: Part
+    data: WorkerData
     class_counts: Sequence[int]
     options: InputOptions
     worker: Worker
@@ -50,7 +178,7 @@ class RunPlan:
     @property
     def batch_size(self) -> int:
         """Examples in a batch as it is delivered: the worker's share, divided among replicas."""
-        return self.worker.share(self.options.batch_size) // self.options.parts
+        return self.worker.share(self.options.batch_size) // self.options.replicas
 
     @property
     def visits_per_epoch(self) -> int:
@@ -72,20 +200,20 @@ class RunPlan:
         Of an epoch that are the examples before `start_step`, those of other workers, and the
         dropped remainder.
         """
-        unvisited = np.ones(self.part.num_examples, bool)
+        unvisited = np.ones(self.data.num_examples, bool)
         for window in windows:
             unvisited[window.records.numpy()] = False
-        blocks = self.part.blocks
+        blocks = self.data.blocks
         order = stored_order(blocks, self.options.shuffle_buffer)
         return windows_of(order, blocks, self.first_epoch).map(
             lambda window: window.visiting(tf.gather(unvisited, window.records))
         )
 
     def _windows_of_epoch(self, epoch: tf.Tensor) -> tf.data.Dataset:
-        blocks, options = self.part.blocks, self.options
-        repeats = (
-            balanced_repeats(self.part.labels, self.class_counts) if options.oversample else None
-        )
+        blocks, options = self.data.blocks, self.options
+        repeats = None
+        if options.oversample:
+            repeats = oversampled_repeats(self.data.labels, self.class_counts)
         order = shuffled_order(blocks, options.shuffle_buffer, self.seed, epoch, repeats)
         return windows_of(order, blocks, epoch).map(self._wanted)
 
@@ -101,6 +229,35 @@ class RunPlan:
         )
 
 
+def plan_run(
+    dataset: ShardedDataset,
+    options: InputOptions,
+    *,
+    epochs: int,
+    seed: int,
+    start_step: int = 0,
+    worker: Worker = ALONE,
+) -> RunPlan:
+    """Plans what `train_batches`, with the same arguments, will visit."""
+    check_image_size(dataset.manifest, options.image_size)
+    steps = steps_per_epoch(dataset.manifest, options, worker)
+    if not 0 <= start_step <= epochs * steps:
+        raise InputError(
+            f"received start_step={start_step} for {epochs} epochs of {steps} steps, expected 0 to "
+            f"{epochs * steps}, after which nothing is left."
+        )
+    return RunPlan(
+        data=worker_data(dataset, "train", worker),
+        class_counts=dataset.manifest.splits["train"].class_counts,
+        options=options,
+        worker=worker,
+        seed=seed,
+        epochs=epochs,
+        steps_per_epoch=steps,
+        start_step=start_step,
+    )
+
+
 def steps_per_epoch(manifest: Manifest, options: InputOptions, worker: Worker = ALONE) -> int:
     """Full global batches in an epoch; the remainder is dropped, another one each epoch.
 
@@ -112,7 +269,8 @@ def steps_per_epoch(manifest: Manifest, options: InputOptions, worker: Worker = 
     if worker.shard_by == "file":
         steps = worker.fewest_examples(split.shards) // share
     else:
-        visits = balanced_visits(split.class_counts) if options.oversample else split.num_examples
+        counts = split.class_counts
+        visits = oversampled_visits(counts) if options.oversample else split.num_examples
         steps = visits // options.batch_size
     if not steps:
         raise InputError(
@@ -136,33 +294,3 @@ def check_image_size(manifest: Manifest, image_size: int) -> None:
             f"--image_size={manifest.image_shape[0]}, or make the set again with "
             f"--encoding=raw --image_size={image_size}."
         )
-
-
-def plan_run(
-    data_dir: str | os.PathLike[str],
-    manifest: Manifest,
-    options: InputOptions,
-    *,
-    epochs: int,
-    seed: int,
-    start_step: int = 0,
-    worker: Worker = ALONE,
-) -> RunPlan:
-    """What `train_batches`, with the same arguments, will visit."""
-    check_image_size(manifest, options.image_size)
-    steps = steps_per_epoch(manifest, options, worker)
-    if not 0 <= start_step <= epochs * steps:
-        raise InputError(
-            f"received start_step={start_step} for {epochs} epochs of {steps} steps, expected 0 to "
-            f"{epochs * steps}, after which nothing is left."
-        )
-    return RunPlan(
-        part=part_of(data_dir, manifest, "train", worker),
-        class_counts=manifest.splits["train"].class_counts,
-        options=options,
-        worker=worker,
-        seed=seed,
-        epochs=epochs,
-        steps_per_epoch=steps,
-        start_step=start_step,
-    )

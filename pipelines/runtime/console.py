@@ -237,10 +237,11 @@ def share(count: int, total: int) -> str:
     return f"{count / total:.1%}"
 
 
-def megabytes(num_bytes: float) -> str:
-    """A size in millions of bytes: '5.1 MB', and '1,250 MB' from 100 on."""
-    millions = num_bytes / 1e6
-    return f"{millions:,.0f} MB" if millions >= 100 else f"{millions:.1f} MB"
+def readable_size(num_bytes: float) -> str:
+    """A number of bytes: '18 kB', '5.1 MB', from 100 MB on '1,250 MB'."""
+    if num_bytes < 1e6:
+        return f"{num_bytes / 1e3:,.0f} kB"
+    return f"{num_bytes / 1e6:.1f} MB" if num_bytes < 1e8 else f"{num_bytes / 1e6:,.0f} MB"
 
 
 def _columns(stream: TextIO) -> int:

@@ -9,15 +9,19 @@ from pathlib import Path
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import is_remote
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
-from pipelines.sources.archives import walk_archive
-from pipelines.sources.base import STUDY_CLASSES, Source, SourceImage, fingerprint
-from pipelines.sources.classes import SplitCounts, choose_classes
-from pipelines.sources.download import CALTECH101, DEFAULT_DOWNLOAD_DIR, download
+from pipelines.sources.base import STUDY_CLASSES, Source, SourceImage, Walk, fingerprint, is_image
 from pipelines.sources.image_list import ListFile, count_listed, is_list, read_listed
-from pipelines.sources.local import walk_folder
-from pipelines.sources.members import Walk, is_image
-from pipelines.sources.remote import base_name, fetch, is_remote_folder, walk_remote
-from pipelines.sources.tree import list_images, read_images
+from pipelines.sources.local import walk_archive, walk_folder
+from pipelines.sources.remote import (
+    CALTECH101,
+    DEFAULT_DOWNLOAD_DIR,
+    base_name,
+    download,
+    fetch,
+    is_remote_folder,
+    walk_remote,
+)
+from pipelines.sources.tree import SplitCounts, choose_classes, list_images, read_images
 
 __all__ = ["STUDY_CLASSES", "Source", "SourceImage", "fingerprint", "open_source"]
 

@@ -1,14 +1,18 @@
-"""What a source gives: labelled images, listed but not yet read, and what identifies them."""
+"""What a source gives: labelled images, listed but not yet read; and how they are read ahead."""
 
+import collections
+import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+from pipelines.tfrecords.manifest import SPLITS
 
 STUDY_CLASSES = ("Faces", "Leopards", "Motorbikes", "airplanes")
-SPLITS = ("train", "test", "validation")
 _SPLITS_BY_NAME = {**{split: split for split in SPLITS}, "val": "validation", "valid": "validation"}
 
 
@@ -111,3 +115,116 @@ def _digest(identity: tuple[str, ...]) -> bytes:
         encoded = part.encode("utf-8", "surrogateescape")
         sha256.update(b"%d:%b" % (len(encoded), encoded))
     return sha256.digest()
+
+
+# More than any photograph; keeps a member that inflates without end from filling the memory. One
+# byte beyond it is handed on, so that whoever vets the file sees that it was too large.
+MAX_FILE_BYTES = 1 << 28
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+_CLUTTER = {
+    ".ds_store": "file of macOS (.DS_Store)",
+    "__macosx": "file of macOS (__MACOSX)",
+    "thumbs.db": "file of Windows (Thumbs.db)",
+    "desktop.ini": "file of Windows (desktop.ini)",
+    "tmp": "temporary file (tmp)",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """One file or folder.
+
+    Attributes:
+        name: Path inside the source, relative, with forward slashes. Bytes that are no UTF-8 stand
+            in it as Python's file system functions give them (surrogateescape).
+        read: Gives the file's bytes; to be called before the next member is asked for.
+        is_folder: Whether it is a folder, which has no bytes.
+        unusable: Why its bytes cannot be had; '' when they can.
+        is_remote: Whether `read` waits for another machine.
+    """
+
+    name: str
+    read: Callable[[], bytes] = bytes
+    is_folder: bool = False
+    unusable: str = ""
+    is_remote: bool = False
+
+
+Walk = Callable[[], Iterator[Member]]  # starts a pass over all members, the same at each pass
+
+
+def clutter(name: str) -> str:
+    """Which leftover of an operating system or program a path is; '' for one that is none.
+
+    What lies in a folder of such a name is clutter, too.
+    """
+    for part in name.split("/"):
+        if reason := _CLUTTER.get(part.lower()):
+            return reason
+        if part.startswith("."):
+            return "hidden file"
+    return ""
+
+
+def is_image(name: str) -> bool:
+    """Whether a path is named as images are; vetting tells whether it is one."""
+    return name.lower().endswith(IMAGE_SUFFIXES) and not clutter(name)
+
+
+_GROUP_BYTES = 4_000_000  # large files go in smaller groups, which bounds the memory
+_CONNECTIONS = 16  # a fetch mostly waits for the network, whatever the number of cores
+
+Item = TypeVar("Item")
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[concurrent.futures.Executor]:
+    """Threads that, when the block ends, finish what they are at and begin nothing more."""
+    pool = concurrent.futures.ThreadPoolExecutor(count)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def take_ahead(items: Iterable[Item], count: int) -> Iterator[Item]:
+    """`items`, of which `count` more than were asked for have been taken at any time."""
+    taken: collections.deque[Item] = collections.deque()
+    for item in items:
+        taken.append(item)
+        if len(taken) > count:
+            yield taken.popleft()
+    while taken:
+        yield taken.popleft()
+
+
+@contextlib.contextmanager
+def read_ahead(images: Iterable[SourceImage]) -> Iterator[Iterator[tuple[SourceImage, bytes]]]:
+    """Gives `images` with their bytes, in their order.
+
+    Those of other machines are fetched by several threads at a time. Those of this machine are
+    read when they are asked for.
+
+    Raises:
+        InputError: at an image that cannot be read.
+    """
+    with threads(_CONNECTIONS) as pool:
+        reads = ((i, pool.submit(i.read).result if i.is_remote else i.read) for i in images)
+        yield ((image, read()) for image, read in take_ahead(reads, 2 * _CONNECTIONS))
+
+
+def in_groups(
+    files: Iterable[tuple[SourceImage, bytes]], most: int
+) -> Iterator[list[tuple[SourceImage, bytes]]]:
+    """`files` in lists of at most `most`, and of fewer where they are large."""
+    group: list[tuple[SourceImage, bytes]] = []
+    num_bytes = 0
+    for image, data in files:
+        group.append((image, data))
+        num_bytes += len(data)
+        if len(group) == most or num_bytes >= _GROUP_BYTES:
+            yield group
+            group, num_bytes = [], 0
+    if group:
+        yield group

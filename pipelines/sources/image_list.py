@@ -14,9 +14,10 @@ from typing import Any, NamedTuple, NoReturn
 
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import is_remote
-from pipelines.sources.base import SPLITS, SourceImage, split_named
+from pipelines.sources.base import SourceImage, split_named
 from pipelines.sources.local import read_file
 from pipelines.sources.remote import is_web, read_remote
+from pipelines.tfrecords.manifest import SPLITS
 
 _SUFFIX = re.compile(r"\.(csv|jsonl|ndjson|json)$", re.IGNORECASE)
 

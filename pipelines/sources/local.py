@@ -1,13 +1,27 @@
-"""Walks a folder of this machine: the names of what is in it, and the bytes of one file."""
+"""Walks a folder or an archive of this machine: the names in it, and the bytes of what is wanted.
 
+Archives are read as streams and never unpacked to disk. An archive inside an archive is walked as
+if it were a folder of that name, so that `caltech-101.zip` as published gives members such as
+`caltech-101/101_ObjectCategories.tar.gz/101_ObjectCategories/Faces/image_0001.jpg`.
+"""
+
+import contextlib
+import dataclasses
 import functools
+import gzip
 import os
-from collections.abc import Iterator
+import posixpath
+import re
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, Any, NoReturn, cast
 
 from pipelines.runtime.errors import InputError
-from pipelines.sources.members import MAX_FILE_BYTES, Member
+from pipelines.sources.base import MAX_FILE_BYTES, Member, clutter, is_image
 
 
 def walk_folder(root: Path) -> Iterator[Member]:
@@ -79,3 +93,148 @@ def _raise_unreadable(error: OSError, path: str | os.PathLike[str]) -> NoReturn:
         f"received {os.fspath(path)!r}, which cannot be read ({error.strerror}), expected readable "
         "files and folders; see to its permissions or leave it out."
     ) from error
+
+
+_TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+_UNIX = 3  # in a zip, the system that made a member
+_UTF8_FLAG = 0x800
+
+
+def walk_archive(path: Path, nested: bool) -> Iterator[Member]:
+    """All members of a .zip, .tar or .tar.gz, in its own order; the content decides which it is.
+
+    Args:
+        path: The archive.
+        nested: Whether tar archives inside it are walked, too.
+
+    Raises:
+        InputError: when it is no archive, damaged or encrypted, and when a member's path or link
+            points outside, which nothing honest does.
+    """
+    with _archive_errors(path), open(path, "rb") as stream:
+        walk = _walk_zip if stream.peek(2)[:2] == b"PK" else _walk_tar
+        for member, opener in walk(stream, path):
+            inner = nested and member.name.lower().endswith(_TAR_SUFFIXES)
+            if opener is None or not inner or clutter(member.name):
+                yield member
+                continue
+            with opener() as inner_stream:
+                for inner_member, _ in _walk_tar(inner_stream, path):
+                    name = f"{member.name}/{inner_member.name}"
+                    yield dataclasses.replace(inner_member, name=name)
+
+
+_Open = Callable[[], IO[bytes]]  # opens the bytes of the member at hand
+
+
+def _walk_zip(stream: IO[bytes], path: Path) -> Iterator[tuple[Member, _Open | None]]:
+    with zipfile.ZipFile(stream) as archive:
+        for info in archive.infolist():
+            name = _inside(_zip_name(info), path)
+            if info.is_dir():
+                yield Member(name, is_folder=True), None
+                continue
+            if info.flag_bits & 0x1:
+                raise InputError(
+                    f"received {str(path)!r} with the encrypted member {info.filename!r}, expected "
+                    "an archive without a password; unpack it and pass the folder."
+                )
+            opener = functools.partial(archive.open, info)
+            read = functools.partial(_read, opener, path)
+            if stat.S_ISLNK(info.external_attr >> 16):
+                target = posixpath.join(posixpath.dirname(name), read().decode(errors="replace"))
+                yield _link_member(name, target, path), None
+            else:
+                yield Member(name, read), opener
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    name = info.filename
+    if not info.flag_bits & _UTF8_FLAG:
+        # Read as CP437, of which every byte is a character. macOS writes UTF-8 without the flag.
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    # Some Windows programs write backslashes, against the format's rules.
+    return name if info.create_system == _UNIX else name.replace("\\", "/")
+
+
+def _walk_tar(stream: IO[bytes], path: Path) -> Iterator[tuple[Member, _Open | None]]:
+    plain = _without_gzip(stream)
+    options: Any = {"mode": "r|", "tarinfo": _StrictTarInfo, "encoding": "utf-8"}
+    with tarfile.open(fileobj=plain, **options) as archive:
+        while (info := archive.next()) is not None:
+            # tarfile keeps every header otherwise
+            archive.members.clear()  # type: ignore[attr-defined]
+            name = _inside(info.name, path)
+            if info.isfile():
+                opener = cast(_Open, functools.partial(archive.extractfile, info))
+                yield Member(name, functools.partial(_read, opener, path)), opener
+            elif info.issym() or info.islnk():
+                start = posixpath.dirname(info.name) if info.issym() else ""
+                yield _link_member(name, posixpath.join(start, info.linkname), path), None
+            elif info.isdir():
+                yield Member(name, is_folder=True), None
+            else:
+                yield Member(name, unusable="device"), None
+    # gzip compares its checksum only at the very end, which lies behind tar's end.
+    while plain.read(1 << 20):
+        pass
+
+
+class _StrictTarInfo(tarfile.TarInfo):
+    """Headers that must be whole: tarfile takes a damaged one behind the first for the end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_StrictTarInfo":
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise  # two blocks of zeros: the proper end
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"the archive breaks off: {error}") from error
+
+
+def _without_gzip(stream: IO[bytes]) -> IO[bytes]:
+    # peek, because a member of a streamed tar cannot be rewound.
+    if stream.peek(2)[:2] == b"\x1f\x8b":  # type: ignore[attr-defined]
+        return cast(IO[bytes], gzip.GzipFile(fileobj=stream))
+    return stream
+
+
+def _read(opener: _Open, path: Path) -> bytes:
+    with _archive_errors(path), opener() as stream:
+        return stream.read(MAX_FILE_BYTES + 1)
+
+
+def _inside(name: str, path: Path) -> str:
+    if name.startswith("/") or re.match("[A-Za-z]:/", name) or ".." in name.split("/"):
+        raise InputError(
+            f"received {str(path)!r} with the member {name!r}, expected paths that stay inside the "
+            "archive; do not trust it, and make it again from its folder."
+        )
+    return posixpath.normpath(name)
+
+
+def _link_member(name: str, target: str, path: Path) -> Member:
+    outside = posixpath.isabs(target) or posixpath.normpath(target).split("/")[0] == ".."
+    if outside or is_image(name):
+        raise InputError(
+            f"received {str(path)!r} with the member {name!r}, a link to {target!r}"
+            f"{' outside the archive' if outside else ''}, expected plain files; make the archive "
+            "again with `tar --dereference --hard-dereference`."
+        )
+    return Member(name, unusable="link")
+
+
+@contextlib.contextmanager
+def _archive_errors(path: Path) -> Iterator[None]:
+    # NotImplementedError: zip methods that Python lacks; RuntimeError: zip's word for encryption.
+    # UnicodeDecodeError: a zip whose names are not the UTF-8 that it says.
+    failures = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError)
+    try:
+        yield
+    except (*failures, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"received {str(path)!r}, which cannot be read to its end as an archive ({error}), "
+            "expected a whole .zip, .tar.gz or .tar; fetch or make it again, or pass a folder."
+        ) from error

@@ -1,28 +1,34 @@
 """Files on other machines: listed where they are, and fetched once into a cache on this one.
 
 What fsspec reads is read through it, and what only TensorFlow's own file systems read, through
-those.
+those. Caltech-101 as published is fetched with its checksum.
 """
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import os
 import posixpath
 import re
+import shutil
 import threading
+import urllib.error
 import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import fsspec
 from fsspec.callbacks import TqdmCallback
+from fsspec.spec import AbstractFileSystem
 
 from pipelines.runtime import console
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.tensorflow_runtime import import_tensorflow
+from pipelines.sources.base import Member
 from pipelines.sources.local import read_file
-from pipelines.sources.members import Member
 
 _REACH_SECONDS = 20
 _STALL_SECONDS = 60
@@ -146,9 +152,7 @@ def _connect(url: str) -> tuple[Any, str]:
     try:
         return fsspec.core.url_to_fs(url, **_options(url))
     except (ImportError, ValueError) as error:
-        from pipelines.sources.gfile_system import GfileSystem, reads
-
-        if reads(_protocol(url)):
+        if _tensorflow_reads(_protocol(url)):
             return GfileSystem(), url
         raise InputError(
             f"received {url!r}, which this machine has no means to read ({_first_line(error)}), "
@@ -200,3 +204,137 @@ def _as_input_errors(url: str) -> Iterator[None]:
             f"{_first_line(cause)}), expected an address that can be reached and read; see to the "
             "address, the network and your credentials."
         ) from error
+
+
+def _tensorflow_reads(protocol: str) -> bool:
+    """Whether TensorFlow has a file system for addresses that begin with `protocol`://."""
+    import_tensorflow()
+    import tensorflow as tf
+
+    return protocol in tf.io.gfile.get_registered_schemes()
+
+
+class GfileSystem(AbstractFileSystem):
+    """Lists and reads through `tf.io.gfile`; a path is a whole address."""
+
+    protocol = "gfile"
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return path.rstrip("/")
+
+    def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
+        import tensorflow as tf
+
+        try:
+            status = tf.io.gfile.stat(path)
+        except tf.errors.NotFoundError:
+            raise FileNotFoundError(path) from None
+        kind = "directory" if tf.io.gfile.isdir(path) else "file"
+        return {"name": path, "type": kind, "size": status.length, "mtime": status.mtime_nsec}
+
+    def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
+        import tensorflow as tf
+
+        try:
+            names = tf.io.gfile.listdir(path)
+        except tf.errors.NotFoundError:
+            raise FileNotFoundError(path) from None
+        # Buckets give folders with a slash behind them.
+        paths = [f"{path.rstrip('/')}/{name.rstrip('/')}" for name in sorted(names)]
+        return [self.info(path) for path in paths] if detail else paths
+
+    def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
+        import tensorflow as tf
+
+        return cast(Any, tf.io.gfile.GFile(path, mode))
+
+
+DEFAULT_DOWNLOAD_DIR = "~/tensorflow_datasets/downloads"
+_ANSWER_SECONDS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class RemoteArchive:
+    """A file on the web that is known to the byte."""
+
+    url: str
+    num_bytes: int
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        return self.url.rsplit("/", 1)[-1]
+
+
+# Li, Andreeto, Ranzato and Perona, CaltechDATA, DOI 10.22002/D1.20086, CC BY 4.0.
+CALTECH101 = RemoteArchive(
+    url="https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip",
+    num_bytes=137_414_764,
+    sha256="331234750fc7f77520e50d9565e8b6907b03565e30320da1401130db08c61f91",
+)
+
+
+def download(archive: RemoteArchive, download_dir: str) -> Path:
+    """The path of `archive` on this machine, fetched unless an earlier call has done so.
+
+    Args:
+        archive: What to fetch.
+        download_dir: Where TensorFlow Datasets keeps downloads; made where it is missing.
+
+    Raises:
+        InputError: when it cannot be fetched, or is not the file that it should be.
+    """
+    # Here, because a source on disk has no need of it.
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
+
+    directory = Path(download_dir).expanduser()
+    known = tfds.download.checksums.UrlInfo(
+        size=archive.num_bytes, checksum=archive.sha256, filename=archive.file_name
+    )
+    if not console.shows_bars():
+        tfds.disable_progress_bar()
+    kept_as = tfds.download.resource.get_dl_fname(archive.url, archive.sha256)
+    try:
+        if not (directory / kept_as).exists():
+            reach(archive.url)
+        with without_leftovers(directory):
+            manager = tfds.download.DownloadManager(
+                download_dir=directory,
+                url_infos={archive.url: known},
+                force_checksums_validation=True,
+            )
+            return Path(manager.download(archive.url))
+    # requests' errors are OSErrors; TFDS' own derive from Exception alone.
+    except (OSError, tfds.download.DownloadError, NonMatchingChecksumError) as error:
+        problem = "wrong checksum" if isinstance(error, NonMatchingChecksumError) else str(error)
+        raise InputError(
+            f"received no usable download of {archive.url} ({problem}), expected "
+            f"{archive.num_bytes} bytes with SHA-256 {archive.sha256}; fetch it by hand (a "
+            f"browser, or `curl -LO {archive.url}`) and pass --source=PATH/TO/{archive.file_name}."
+        ) from error
+
+
+@contextlib.contextmanager
+def without_leftovers(directory: Path) -> Iterator[None]:
+    """Removes what a download by TensorFlow Datasets left half-way in `directory`."""
+    earlier = set(directory.glob("*.tmp.*"))
+    try:
+        yield
+    finally:
+        for leftover in set(directory.glob("*.tmp.*")) - earlier:
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def reach(url: str) -> None:
+    """Fails at once where there is no network: TFDS would try again for eight minutes.
+
+    Raises:
+        OSError: when nobody answers at `url`.
+    """
+    request = urllib.request.Request(url, method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=_ANSWER_SECONDS).close()
+    except urllib.error.HTTPError:
+        pass  # The server answers; whether it gives the file, the download will tell.

@@ -11,17 +11,13 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 from etils import epath
 
 from pipelines.runtime.errors import InputError
-from pipelines.tfrecords.manifest import MANIFEST_NAME, Manifest, Split
-
-if TYPE_CHECKING:  # it brings TensorFlow Datasets, which a reader need not wait for
-    from pipelines.tfrecords.writer import PlannedShard
+from pipelines.tfrecords.manifest import MANIFEST_NAME, Manifest, ShardedDataset, Split
 
 INDEX_NAME = "index.npz"
 
@@ -38,32 +34,6 @@ class RecordIndex:
 
     offsets: np.ndarray
     labels: np.ndarray
-
-
-def make_indices(
-    plan: Iterable["PlannedShard"], record_bytes: Sequence[int], labels: Sequence[int]
-) -> dict[str, RecordIndex]:
-    """Split -> its index, which follows from the plan: no shard need be there.
-
-    Args:
-        plan: All shards, those of a split in the order of the manifest.
-        record_bytes: Size of each image's record with its frame, by the indices of the plan.
-        labels: Label of each image, likewise.
-    """
-    sizes, all_labels = np.asarray(record_bytes, np.int64), np.asarray(labels, np.int64)
-    offsets: dict[str, list[np.ndarray]] = {}
-    images: dict[str, list[np.ndarray]] = {}
-    for shard in plan:
-        indices = np.asarray(shard.indices, np.int64)
-        of_shard = sizes[indices]
-        offsets.setdefault(shard.split, []).append(np.cumsum(of_shard) - of_shard)
-        images.setdefault(shard.split, []).append(indices)
-    return {
-        split: RecordIndex(
-            np.concatenate(offsets[split]), all_labels[np.concatenate(images[split])]
-        )
-        for split in offsets
-    }
 
 
 def write_index(
@@ -87,19 +57,14 @@ def write_index(
     return {INDEX_NAME: hashlib.sha256(data).hexdigest()}
 
 
-def load_index(data_dir: str | os.PathLike[str], manifest: Manifest, split: str) -> RecordIndex:
+def load_index(dataset: ShardedDataset, split: str) -> RecordIndex:
     """Reads the index of one split of a finished set.
-
-    Args:
-        data_dir: The directory of the set, local or wherever `epath` can read.
-        manifest: Its manifest.
-        split: One of `manifest.splits`.
 
     Raises:
         InputError: when the file is missing, is not the one whose SHA-256 the manifest has, or
             contradicts the manifest.
     """
-    path = epath.Path(data_dir, INDEX_NAME)
+    path, manifest = dataset.directory / INDEX_NAME, dataset.manifest
     data = _read(path, manifest)
     try:
         arrays = np.load(io.BytesIO(data), allow_pickle=False)

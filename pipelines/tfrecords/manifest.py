@@ -1,4 +1,4 @@
-"""What a finished set of shards says of itself, and the cheap check that it is all there.
+"""A finished set of shards: what its manifest says of it, and the cheap check that it is all there.
 
 `manifest.json` is written last, next to the shards. Readers go by it, never by a glob: TensorFlow
 gives no error for a shard that is missing, empty or cut at the boundary of a record.
@@ -20,8 +20,45 @@ LABELS_NAME = "label.labels.txt"  # where TensorFlow Datasets keeps the names of
 # 'jpeg': encoded bytes, JPEG for most sets (PNG passes, and decodes the same way).
 # 'raw': the pixels, uint8, row by row, of the shape that the manifest gives.
 ENCODINGS = ("jpeg", "raw")
+SPLITS = ("train", "test", "validation")
+# The entry of a manifest's `source` by which a set of pixels that --cache=disk made is known.
+DECODED_FROM = "decoded_from"
 
 _MAKE_ONE = "make one with `python -m pipelines.make_tfrecords --source=... --output_dir={}`."
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The choices that decide what is in a set, beside the images themselves.
+
+    Attributes:
+        test_fraction, validation_fraction: Shares of the images that the source does not divide
+            itself, in (0, 1) and [0, 1); 0 for no validation split.
+        split_seed: Of that division, at least 0.
+        split: 'auto' or 'source' to keep the parts that the source gives, which 'source' demands;
+            'stratified' to divide all images anew.
+        group_duplicates: Whether images that look the same are kept in one part.
+        encoding: 'jpeg' to store encoded bytes, 'raw' to store pixels.
+        image_size: Height and width of the pixels under 'raw'; None under 'jpeg'.
+        on_bad_image: 'fail' or 'skip'.
+        max_bad_images: Under 'skip', how many are too many by one; None for no limit.
+        seed: Of the order of the records.
+        shards: Files for the training part; None where `shard_size_mb` is given.
+        shard_size_mb: Size of a file in megabytes, about.
+    """
+
+    test_fraction: float = 0.25
+    validation_fraction: float = 0.0
+    split: str = "auto"
+    split_seed: int = 42
+    group_duplicates: bool = False
+    encoding: str = "jpeg"
+    image_size: int | None = None
+    on_bad_image: str = "fail"
+    max_bad_images: int | None = None
+    seed: int = 0
+    shards: int | None = 8
+    shard_size_mb: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +103,7 @@ class Manifest:
         image_shape: Height, width, channels; None where it differs from image to image.
         source: 'kind', 'name', 'num_images', 'fingerprint' (of names, classes and bytes of the
             chosen files) and 'ignored_files' (reason -> count).
-        settings: All the choices that decide the content.
+        settings: The fields of `Settings`.
         rejected: Files left out under `--on_bad_image=skip`, by name.
         normalised: Why images were re-encoded -> how many.
         remarks: What else was found in accepted images, as a format that is not their name's ->
@@ -108,6 +145,35 @@ class Manifest:
         return _sha256_of(document)
 
 
+@dataclasses.dataclass(frozen=True)
+class ShardedDataset:
+    """A finished set: where it is, and what is in it.
+
+    Attributes:
+        directory: Of the shards, local or wherever `epath` can read; any path is taken.
+        manifest: What is in it.
+    """
+
+    directory: epath.Path
+    manifest: Manifest
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "directory", epath.Path(self.directory))
+
+    def path(self, name: str) -> str:
+        """The path of one of its files."""
+        return os.fspath(self.directory / name)
+
+
+def open_dataset(data_dir: str | os.PathLike[str]) -> ShardedDataset:
+    """Opens a finished set; its shards are not looked at, see `check_shards`.
+
+    Raises:
+        InputError: as `load_manifest`.
+    """
+    return ShardedDataset(epath.Path(data_dir).expanduser(), load_manifest(data_dir))
+
+
 def manifest_bytes(manifest: Manifest) -> bytes:
     """The content of `manifest.json`, the same bytes for the same manifest.
 
@@ -133,7 +199,7 @@ def load_manifest(data_dir: str | os.PathLike[str]) -> Manifest:
         InputError: when there is no such directory or no manifest in it, or when the manifest is
             unreadable, of another schema version, incomplete, or contradicts itself.
     """
-    path = epath.Path(data_dir, MANIFEST_NAME)
+    path = epath.Path(data_dir, MANIFEST_NAME).expanduser()
     if not path.parent.is_dir():
         raise InputError(
             f"received the data directory {str(data_dir)!r}, which does not exist, expected a "
@@ -151,7 +217,7 @@ def load_manifest(data_dir: str | os.PathLike[str]) -> Manifest:
     return _parse(path, document)
 
 
-def check_shards(data_dir: str | os.PathLike[str], manifest: Manifest) -> None:
+def check_shards(dataset: ShardedDataset) -> None:
     """Checks, without reading the shards, that each is there with its size.
 
     Also checks that TensorFlow Datasets' label names, where present, are the manifest's.
@@ -159,8 +225,9 @@ def check_shards(data_dir: str | os.PathLike[str], manifest: Manifest) -> None:
     Raises:
         InputError: naming the first shard that is missing or of another size.
     """
+    manifest = dataset.manifest
     for shard in manifest.shards:
-        path = epath.Path(data_dir, shard.name)
+        path = dataset.directory / shard.name
         received = _size(path)
         if received != f"{shard.num_bytes} bytes":
             raise InputError(
@@ -168,7 +235,7 @@ def check_shards(data_dir: str | os.PathLike[str], manifest: Manifest) -> None:
                 "bytes as its manifest says; copy the set again, or make it again from its source "
                 "with the same flags and --overwrite."
             )
-    labels = epath.Path(data_dir, LABELS_NAME)
+    labels = dataset.directory / LABELS_NAME
     if labels.is_file():
         names = tuple(labels.read_text(encoding="utf-8").splitlines())
         if names != manifest.class_names:

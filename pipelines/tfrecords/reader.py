@@ -1,4 +1,4 @@
-"""Goes once over all examples of a finished set, shards side by side, one record at a time.
+"""Reads the examples of a finished set: all of them, one shard's, or some by their numbers.
 
 No TensorFlow: headers and thumbnails need none, and its import takes seconds.
 """
@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
@@ -17,9 +17,9 @@ from PIL import Image
 
 from pipelines.runtime.console import progress
 from pipelines.runtime.errors import InputError
-from pipelines.tfrecords.features import parse_features
-from pipelines.tfrecords.manifest import Manifest, Shard
-from pipelines.tfrecords.record import DamagedRecordError, scan_records
+from pipelines.tfrecords.index import RecordIndex, load_index
+from pipelines.tfrecords.manifest import Manifest, Shard, ShardedDataset
+from pipelines.tfrecords.record import DamagedRecordError, parse_features, scan_records
 
 Image.init()  # registers all formats, before there are threads
 _FORMATS = ("JPEG", "PNG")  # what make_tfrecords stores
@@ -60,25 +60,23 @@ class Collector(Protocol):
 AnyCollector = TypeVar("AnyCollector", bound=Collector)
 
 
-def survey(
-    data_dir: str | os.PathLike[str], manifest: Manifest, make: Callable[[], AnyCollector]
-) -> AnyCollector:
+def survey(dataset: ShardedDataset, make: Callable[[], AnyCollector]) -> AnyCollector:
     """Shows every example of a set to a collector.
 
     Args:
-        data_dir: The directory of the shards.
-        manifest: What is in them.
+        dataset: The set.
         make: Makes an empty collector: one for each shard, merged in the manifest's order, so that
             the threads have no say in what is found.
 
     Raises:
         InputError: at the first record that is damaged or cannot be read.
     """
-    tasks = [(split, shard) for split, part in manifest.splits.items() for shard in part.shards]
+    splits = dataset.manifest.splits
+    tasks = [(name, shard) for name, split in splits.items() for shard in split.shards]
 
     def collect(task: tuple[str, Shard]) -> tuple[AnyCollector, int]:
         collector = make()
-        for example in read_shard(data_dir, manifest, *task):
+        for example in read_shard(dataset, *task):
             collector.add(example)
         return collector, task[1].num_bytes
 
@@ -90,23 +88,21 @@ def survey(
     return whole
 
 
-def read_shard(
-    data_dir: str | os.PathLike[str], manifest: Manifest, split: str, shard: Shard
-) -> Iterator[StoredExample]:
+def read_shard(dataset: ShardedDataset, split: str, shard: Shard) -> Iterator[StoredExample]:
     """The examples of one shard, in the order of its records.
 
     Raises:
         InputError: at the first record that is damaged, and when there are fewer than there should
             be.
     """
-    path = epath.Path(data_dir, shard.name)
+    path = dataset.directory / shard.name
     number = -1
     try:
         with path.open("rb") as stream:
             for number, record in enumerate(scan_records(stream, shard.num_bytes)):
                 if isinstance(record, DamagedRecordError):
                     raise _damaged(path, number, str(record))
-                yield _parse(record, manifest, split, path, number)
+                yield _parse(record, dataset.manifest, split, path, number)
     except OSError as error:
         raise _unusable(path, f"cannot be read ({error.strerror or error})") from error
     if number + 1 != shard.num_examples:
@@ -114,21 +110,35 @@ def read_shard(
         raise _unusable(path, problem)
 
 
-def read_example_at(
-    path: epath.Path, manifest: Manifest, split: str, number: int, offset: int
-) -> StoredExample:
-    """One example of a shard.
+def picked_examples(
+    dataset: ShardedDataset, split: str, numbers: Sequence[int], index: RecordIndex | None = None
+) -> list[StoredExample]:
+    """The examples of a split with these numbers, in the order in which they are asked for.
 
     Args:
-        path: The shard.
-        manifest: Of its set.
-        split: The split that it is of.
-        number: Of the record in the shard, from 0, for messages.
-        offset: Where the record's frame begins, in bytes.
+        dataset: The set.
+        split: One of its splits.
+        numbers: From 0, in stored order, which is that of `pipelines.loading.dataset.eval_batches`.
+        index: The split's, if it has been loaded already.
 
     Raises:
-        InputError: if the record is damaged or cannot be read.
+        InputError: for a record that is damaged or cannot be read.
     """
+    shards = dataset.manifest.splits[split].shards
+    offsets = (index or load_index(dataset, split)).offsets
+    ends = np.cumsum([shard.num_examples for shard in shards])
+    found: dict[int, StoredExample] = {}
+    for number in sorted({int(number) for number in numbers}):
+        place = int(np.searchsorted(ends, number, side="right"))
+        path = dataset.directory / shards[place].name
+        record = number - int(ends[place]) + shards[place].num_examples
+        data = _read_record(path, record, int(offsets[number]))
+        found[number] = _parse(data, dataset.manifest, split, path, record)
+    return [found[int(number)] for number in numbers]
+
+
+def _read_record(path: epath.Path, number: int, offset: int) -> bytes:
+    """The data of the record whose frame begins at `offset`, in bytes; `number` is for messages."""
     try:
         with path.open("rb") as stream:
             num_bytes = stream.seek(0, os.SEEK_END) - offset
@@ -138,7 +148,7 @@ def read_example_at(
         raise _unusable(path, f"cannot be read ({error.strerror or error})") from error
     if not isinstance(record, bytes):
         raise _damaged(path, number, str(record or "it is missing"))
-    return _parse(record, manifest, split, path, number)
+    return record
 
 
 @contextlib.contextmanager

@@ -1,18 +1,78 @@
-"""The TFRecord file format: how a record is framed, and how a file of them is walked.
+"""The record: what one example holds, how it is framed in a TFRecord file, and how both are read.
 
 A record is framed as a length (8 bytes, little-endian), the masked CRC-32C of these 8 bytes, the
 data, and the masked CRC-32C of the data. Source of the format and of the mask: "TFRecord and
 tf.train.Example" in TensorFlow's guide. TensorFlow's own reader gives no error for a file that ends
 between two frames or within a length, and none that names the record; this one does.
+
+The data is a `tf.train.Example`. It is written and read without TensorFlow, whose import takes
+seconds; `parse_spec` is for tf.data.
 """
 
 import io
 import struct
-from collections.abc import Iterator
-from typing import IO
+from collections.abc import Iterator, Mapping
+from typing import IO, TYPE_CHECKING, Any
 
 import google_crc32c
+from google.protobuf import (
+    descriptor_pb2,
+    descriptor_pool,
+    message,
+    message_factory,
+    text_format,
+)
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# The features of a record, and the field of tf.train.Feature that each is in.
+FEATURE_KINDS = {
+    "image": "bytes_list",
+    "label": "int64_list",
+    "file_name": "bytes_list",
+    "sha256": "bytes_list",
+}
+# The message tf.train.Example as tensorflow/core/example/*.proto define it. TensorFlow's own class
+# comes only with all of TensorFlow.
+_EXAMPLE_PROTO = """
+name: "example.proto" package: "records" syntax: "proto3"
+message_type {
+  name: "BytesList"
+  field { name: "value" number: 1 label: LABEL_REPEATED type: TYPE_BYTES }
+}
+message_type {
+  name: "FloatList"
+  field { name: "value" number: 1 label: LABEL_REPEATED type: TYPE_FLOAT }
+}
+message_type {
+  name: "Int64List"
+  field { name: "value" number: 1 label: LABEL_REPEATED type: TYPE_INT64 }
+}
+message_type {
+  name: "Feature"
+  oneof_decl { name: "kind" }
+  field { name: "bytes_list" number: 1 oneof_index: 0 type_name: ".records.BytesList" }
+  field { name: "float_list" number: 2 oneof_index: 0 type_name: ".records.FloatList" }
+  field { name: "int64_list" number: 3 oneof_index: 0 type_name: ".records.Int64List" }
+}
+message_type {
+  name: "Features"
+  nested_type {
+    name: "FeatureEntry"
+    options { map_entry: true }
+    field { name: "key" number: 1 type: TYPE_STRING }
+    field { name: "value" number: 2 type_name: ".records.Feature" }
+  }
+  field {
+    name: "feature" number: 1 label: LABEL_REPEATED type_name: ".records.Features.FeatureEntry"
+  }
+}
+message_type {
+  name: "Example"
+  field { name: "features" number: 1 type_name: ".records.Features" }
+}
+"""
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 HEADER_BYTES = _LENGTH.size + _CRC.size
@@ -33,6 +93,83 @@ class DamagedRecordError(ValueError):
         self.is_last = is_last
 
 
+# What one example holds.
+
+
+def serialize_example(image: bytes, label: int, file_name: str, sha256: str) -> bytes:
+    """The data of one record, the same bytes for the same arguments.
+
+    Args:
+        image: Encoded image (JPEG or PNG), or pixels where the set's encoding is 'raw'.
+        label: Index of the class in the manifest's `class_names`.
+        file_name: Path of the image in its source, with forward slashes: `Faces/image_0001.jpg`.
+            Bytes that are no UTF-8 stand in it as `surrogateescape`, and are written as they were.
+        sha256: Hexadecimal SHA-256 of the source's file, before any normalisation.
+    """
+    example = _Example()
+    feature = example.features.feature
+    # Filled in place: messages handed to constructors are copied, with the image in them.
+    feature["image"].bytes_list.value.append(image)
+    feature["label"].int64_list.value.append(label)
+    feature["file_name"].bytes_list.value.append(file_name.encode("utf-8", "surrogateescape"))
+    feature["sha256"].bytes_list.value.append(sha256.encode())
+    # A protobuf map has no order of its own; `deterministic` sorts it by key.
+    return example.SerializeToString(deterministic=True)
+
+
+def parse_features(data: bytes) -> Mapping[str, Any]:
+    """The features of one record, without TensorFlow: name -> a message like `tf.train.Feature`.
+
+    Raises:
+        ValueError: when the data is no `tf.train.Example`.
+    """
+    try:
+        return _Example.FromString(data).features.feature
+    except message.DecodeError as error:
+        raise ValueError("it is no tf.train.Example") from error
+
+
+def parse_spec() -> "dict[str, tf.io.FixedLenFeature]":
+    """The features for `tf.io.parse_example`, with which tf.data parses records.
+
+    No feature has a default: a record that lacks one is damaged, and reading it must fail.
+    """
+    import tensorflow as tf
+
+    dtypes = {"bytes_list": tf.string, "int64_list": tf.int64}
+    return {name: tf.io.FixedLenFeature([], dtypes[kind]) for name, kind in FEATURE_KINDS.items()}
+
+
+def parse_example(serialized: "tf.Tensor") -> "dict[str, tf.Tensor]":
+    """One record's features as scalar tensors, in TensorFlow; works inside tf.data.
+
+    Args:
+        serialized: Scalar string, the data of one record.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when the record is no Example, lacks a feature, or holds
+            one of another type. (Eagerly, TensorFlow fails with UnicodeDecodeError instead where
+            the bytes that it quotes are not UTF-8.)
+    """
+    import tensorflow as tf
+
+    return tf.io.parse_single_example(serialized, parse_spec())
+
+
+def _example_class() -> Any:
+    # A pool of its own, so that it does not meet TensorFlow's definition in one process.
+    pool = descriptor_pool.DescriptorPool()
+    file = text_format.Parse(_EXAMPLE_PROTO, descriptor_pb2.FileDescriptorProto())
+    pool.AddSerializedFile(file.SerializeToString())
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("records.Example"))
+
+
+_Example = _example_class()
+
+
+# How records stand in a file.
+
+
 def frame_record(data: bytes) -> bytes:
     """`data` as it stands in a TFRecord file."""
     length = _LENGTH.pack(len(data))
@@ -45,7 +182,7 @@ def is_header(data: bytes) -> bool:
 
 
 def scan_records(stream: IO[bytes], num_bytes: int) -> Iterator[bytes | DamagedRecordError]:
-    """The records of an uncompressed TFRecord file, and in place of a damaged one what it has.
+    """The records of an uncompressed TFRecord file; an error stands in the place of a damaged one.
 
     After a record whose data alone is damaged comes the next one. What follows a damaged length
     cannot be found again, so that the error is the last item then.

@@ -88,6 +88,32 @@ def write_shard(path: os.PathLike[str], records: Iterable[bytes]) -> Shard:
     return Shard(target.name, num_examples, num_bytes, sha256.hexdigest())
 
 
+def make_indices(
+    plan: Iterable[PlannedShard], record_bytes: Sequence[int], labels: Sequence[int]
+) -> dict[str, RecordIndex]:
+    """Split -> its index, which follows from the plan: no shard need be there.
+
+    Args:
+        plan: All shards, those of a split in the order of the manifest.
+        record_bytes: Size of each image's record with its frame, by the indices of the plan.
+        labels: Label of each image, likewise.
+    """
+    sizes, all_labels = np.asarray(record_bytes, np.int64), np.asarray(labels, np.int64)
+    offsets: dict[str, list[np.ndarray]] = {}
+    images: dict[str, list[np.ndarray]] = {}
+    for shard in plan:
+        indices = np.asarray(shard.indices, np.int64)
+        of_shard = sizes[indices]
+        offsets.setdefault(shard.split, []).append(np.cumsum(of_shard) - of_shard)
+        images.setdefault(shard.split, []).append(indices)
+    return {
+        split: RecordIndex(
+            np.concatenate(offsets[split]), all_labels[np.concatenate(images[split])]
+        )
+        for split in offsets
+    }
+
+
 def write_beside_shards(
     directory: os.PathLike[str], manifest: Manifest, indices: Mapping[str, RecordIndex]
 ) -> Manifest:
@@ -96,10 +122,58 @@ def write_beside_shards(
     Returns:
         The manifest with the hashes of these files.
     """
-    # Only here: TFDS is large, and a training run reads sets without it.
-    from pipelines.tfrecords.tfds_metadata import write_tfds_metadata
-
     metadata = write_tfds_metadata(directory, manifest) | write_index(directory, indices)
     manifest = dataclasses.replace(manifest, metadata=metadata)
     write_manifest(directory, manifest)
     return manifest
+
+
+_VERSION = "1.0.0"  # of the data set, for TFDS; the manifest's fingerprint tells sets apart
+
+
+def write_tfds_metadata(directory: os.PathLike[str], manifest: Manifest) -> dict[str, str]:
+    """Writes what `tfds.builder_from_directory` needs to read the shards in `directory`.
+
+    Returns:
+        The name of each file written -> its SHA-256.
+    """
+    # Only here: TFDS is large, and a training run reads sets without it.
+    import tensorflow_datasets as tfds
+
+    before = set(epath.Path(directory).iterdir())
+    template = tfds.core.ShardedFileTemplate(
+        data_dir=directory, dataset_name=manifest.name, filetype_suffix="tfrecord"
+    )
+    split_infos = [
+        tfds.core.SplitInfo(
+            name=name,
+            shard_lengths=[shard.num_examples for shard in split.shards],
+            num_bytes=sum(shard.num_bytes for shard in split.shards),
+            filename_template=template.replace(split=name),
+        )
+        for name, split in manifest.splits.items()
+    ]
+    image = (
+        tfds.features.Image(shape=manifest.image_shape, encoding_format="jpeg")
+        if manifest.encoding == "jpeg"
+        else tfds.features.Tensor(
+            shape=manifest.image_shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES
+        )
+    )
+    features = tfds.features.FeaturesDict(
+        {
+            "image": image,
+            "label": tfds.features.ClassLabel(names=list(manifest.class_names)),
+            "file_name": tfds.features.Text(),
+            "sha256": tfds.features.Text(),
+        }
+    )
+    tfds.folder_dataset.write_metadata(
+        data_dir=os.fspath(directory),
+        features=features,
+        split_infos=split_infos,
+        version=_VERSION,
+        check_data=False,
+    )
+    written = sorted(set(epath.Path(directory).iterdir()) - before)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written}

@@ -41,8 +41,8 @@ def finish(process):
 
 def test_it_prints_every_rate_and_the_ratio_of_ours_to_each_peer(source, tmp_path):
     from pipelines.conversion.convert import convert
-    from pipelines.conversion.settings import Settings
     from pipelines.sources import open_source
+    from pipelines.tfrecords.manifest import Settings
 
     data_dir = tmp_path / "set"
     convert(open_source(str(source)), Settings(), data_dir)

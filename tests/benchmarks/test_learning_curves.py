@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import image_shares, learning_curves
 from benchmarks.image_shares import ImageShares, draw_share
-from pipelines.conversion.convert_config import ConvertConfig
+from pipelines.make_tfrecords import ConvertConfig
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.flags import define_flags, parse_config
 from pipelines.tfrecords.manifest import Shard, Split

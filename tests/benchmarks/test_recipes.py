@@ -78,8 +78,8 @@ def test_images_come_in_the_order_of_their_names(source):
 
 def test_a_set_counts_only_with_the_images_of_the_procedure(source, tmp_path):
     from pipelines.conversion.convert import convert
-    from pipelines.conversion.settings import Settings
     from pipelines.sources import open_source
+    from pipelines.tfrecords.manifest import Settings
 
     others = {"other": {"split_seed": 43}, "less": {"validation_fraction": 0.2}}
     for name, settings in ({"same": {}} | others).items():

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import robustness
 from benchmarks.image_changes import CHANGES
 from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.manifest import ShardedDataset
 
 SIZE = 14  # a reduced decode of 40x30 pixels to half of that is no smaller
 
@@ -91,12 +92,12 @@ def test_images_are_changed_before_they_are_stretched(data_dir):
     from benchmarks.changed_split import changed_split
     from pipelines.loading.decode import decode_to_pixels
     from pipelines.tfrecords.manifest import load_manifest
-    from pipelines.tfrecords.picked import picked_examples
+    from pipelines.tfrecords.reader import picked_examples
     from trainer.asking.asked_data import StoredData
 
     manifest = load_manifest(data_dir)
-    split = changed_split(StoredData(str(data_dir), manifest, "test"), SIZE, 1)
-    examples = picked_examples(data_dir, manifest, "test", range(6))
+    split = changed_split(StoredData(ShardedDataset(data_dir, manifest), "test"), SIZE, 1)
+    examples = picked_examples(ShardedDataset(data_dir, manifest), "test", range(6))
     assert split.labels.tolist() == [example.label for example in examples]
     assert list(split.images) == list(CHANGES)
     for number, example in enumerate(examples):

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from pipelines.conversion.convert_config import ConvertConfig
-from pipelines.make_tfrecords import main
+from pipelines.make_tfrecords import ConvertConfig, main
 
 COMMAND = (main, ConvertConfig)
 OUTPUT = "output_dir"
@@ -13,7 +12,7 @@ IMPORTED = [
     "pipelines.conversion.convert",
     "pipelines.conversion.duplicates",
     "pipelines.conversion.local",
-    "pipelines.conversion.prepare",
+    "pipelines.conversion.validation",
     "pipelines.tfrecords.writer",
 ]
 

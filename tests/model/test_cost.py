@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from model.cost import multiply_adds
-from model.registry import build_model
+from model.registry import build_model, multiply_adds
 
 layers = keras.layers
 

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 import model.registry
-from model.choices import NETWORKS
-from model.cost import multiply_adds
+from model.choices import NetworkChoices, StridedNetChoices
 from model.layers import side_of
-from model.registry import build_model
+from model.registry import NETWORKS, build_model, multiply_adds
 
 pytestmark = pytest.mark.numerics
 
@@ -73,12 +72,9 @@ def test_what_all_layers_share(name):
         32,
         3,
         3,
-        activation="elu",
-        init="orthogonal",
-        reg=regularizer,
-        batch_norm_momentum=0.7,
-        sync_batch_norm=True,
-        dense_dropout=0.1,
+        regularizer,
+        "orthogonal",
+        NetworkChoices("elu", batch_norm_momentum=0.7, sync_batch_norm=True, dense_dropout=0.1),
     )
     activations = of_kind(network, keras.layers.Activation)
     names = {keras.activations.serialize(layer.activation) for layer in activations}
@@ -93,7 +89,9 @@ def test_what_all_layers_share(name):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_without_batch_normalization_and_dropout(name):
-    network = build_model(name, 32, 32, 3, 3, batch_norm=False, dense_dropout=0.0)
+    network = build_model(
+        name, 32, 32, 3, 3, choices=NetworkChoices(batch_norm=False, dense_dropout=0.0)
+    )
     assert of_kind(network, keras.layers.BatchNormalization) == []
     assert of_kind(network, keras.layers.Dropout) == []
     assert {layer.use_bias for layer in of_kind(network, keras.layers.Conv2D)} == {True}
@@ -135,8 +133,8 @@ def test_what_makes_each_network(networks):
         (
             "vgg",
             (32, 32, 3, 2),
-            {"strided": {"dilation": 2}},
-            "received dilation for name='vgg'; expected them for 'strided_net' alone",
+            {"choices": StridedNetChoices(dilation=2)},
+            "received StridedNetChoices for name='vgg'; expected NetworkChoices",
         ),
     ],
 )
@@ -149,7 +147,7 @@ def test_what_cannot_be_is_refused(name, arguments, more, message):
 
 def test_choices_reach_strided_net():
     network = build_model(
-        "strided_net", 32, 32, 3, 3, strided={"stem_filters": 5}, activation="elu"
+        "strided_net", 32, 32, 3, 3, choices=StridedNetChoices("elu", stem_filters=5)
     )
     assert network.layers[0].filters == 5
     assert network.layers[2].activation is keras.activations.elu

@@ -4,14 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from model.choices import ACTIVATIONS, INITIALIZERS
-from model.cost import multiply_adds
+from model.choices import ACTIVATIONS, INITIALIZERS, StridedNetChoices
 from model.layers import side_of
+from model.registry import multiply_adds
 from model.strided_net import build_strided_net
 
 
-def build(size=32, **choices):
-    return build_strided_net(size, size, 3, 4, **choices)
+def build(size=32, init="he_normal", **choices):
+    return build_strided_net(size, size, 3, 4, init=init, choices=StridedNetChoices(**choices))
 
 
 def of_kind(model, kind):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from model.choices import StridedNetChoices
 from model.strided_net import build_strided_net
 
 pytestmark = pytest.mark.numerics
@@ -65,11 +66,13 @@ def test_regularizer_is_on_every_convolution_and_nowhere_else():
 
 
 def test_arguments_reach_the_layers():
-    model = build_strided_net(32, 32, 3, 3, init="glorot_uniform", batch_norm_momentum=0.5)
+    model = build_strided_net(
+        32, 32, 3, 3, init="glorot_uniform", choices=StridedNetChoices(batch_norm_momentum=0.5)
+    )
     assert {layer.momentum for layer in norms(model)} == {0.5}
     initializers = [layer.kernel_initializer for layer in model.layers if is_convolution(layer)]
     assert {type(initializer).__name__ for initializer in initializers} == {"GlorotUniform"}
-    synchronized = build_strided_net(32, 32, 3, 3, sync_batch_norm=True)
+    synchronized = build_strided_net(32, 32, 3, 3, choices=StridedNetChoices(sync_batch_norm=True))
     assert {layer.synchronized for layer in norms(synchronized)} == {True}
 
 

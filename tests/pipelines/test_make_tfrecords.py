@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.conversion.convert_config import ConvertConfig
-from pipelines.make_tfrecords import main
+from pipelines.make_tfrecords import ConvertConfig, main
 from pipelines.runtime.errors import InputError
 from pipelines.tfrecords.manifest import load_manifest
 

@@ -11,7 +11,7 @@ from pipelines.tfrecords.manifest import load_manifest
 from trainer.checkpoint import read_meta
 from trainer.checkpoint_files import checkpoints_in
 from trainer.config import TrainConfig
-from trainer.inputs import checked_manifest, prepare_inputs
+from trainer.inputs import checked_dataset, prepare_inputs
 from trainer.model_description import load_description
 from trainer.train import train
 
@@ -27,7 +27,7 @@ def shapes(data_dir, tmp_path):
 
 def prepared(data_dir, **changes):
     config = TrainConfig(data_dir=str(data_dir), cache="disk", **{**SMALL, **changes})
-    return prepare_inputs(config, checked_manifest(config))
+    return prepare_inputs(config, checked_dataset(config))
 
 
 @pytest.mark.usefixtures("small_network")
@@ -42,7 +42,7 @@ def test_a_run_from_the_disk_is_the_same_run(shapes, tmp_path, capsys):
     plain, _ = run("plain", "none")
     for name, word in (("first", "made"), ("second", "found")):
         weights, line = run(name, "disk")
-        told = f"cache     disk: {word} in {shapes}.cache: 24 images of 12x12 pixels, 0 MB"
+        told = f"cache     disk: {word} in {shapes}.cache: 24 images of 12x12 pixels, 15 kB"
         assert line == told
         for one, other in zip(weights, plain, strict=True):
             np.testing.assert_array_equal(one, other)
@@ -56,7 +56,7 @@ def test_a_run_from_the_disk_is_the_same_run(shapes, tmp_path, capsys):
 def test_all_choices_reach_the_decoder(shapes, tmp_path):
     cache = tmp_path / "elsewhere"
     inputs = prepared(shapes, cache_dir=str(cache), decode_ratio=2)
-    assert inputs.data_dir == str(cache)
+    assert str(inputs.dataset.directory) == str(cache)
     assert inputs.manifest == load_manifest(cache)
     assert inputs.manifest.settings["decode_ratio"] == 2
     assert (inputs.options.decode_ratio, inputs.options.cache) == (1, "none")
@@ -64,9 +64,9 @@ def test_all_choices_reach_the_decoder(shapes, tmp_path):
 
 
 def test_a_set_of_pixels_is_read_as_it_is(shapes, tmp_path):
-    pixels = prepared(shapes).data_dir
+    pixels = prepared(shapes).dataset.directory
     before = sorted(os.listdir(tmp_path))
     inputs = prepared(pixels)
-    assert (inputs.data_dir, inputs.manifest) == (pixels, load_manifest(pixels))
+    assert (inputs.dataset.directory, inputs.manifest) == (pixels, load_manifest(pixels))
     assert inputs.cache.reason == f"{pixels} holds pixels already, which are read as they are"
     assert sorted(os.listdir(tmp_path)) == before

@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.loading.dataset import eval_batches
 from pipelines.runtime.errors import InputError
-from pipelines.tfrecords.manifest import load_manifest
+from pipelines.tfrecords.manifest import open_dataset
 from trainer.config import TrainConfig
 from trainer.examples import StoredExamples
 from trainer.inputs import prepare_inputs
@@ -16,13 +16,13 @@ def examples(request, make_finished_set):
     raw = {"encoding": "raw", "image_size": 16} if request.param == "raw" else {}
     data_dir = make_finished_set(shards=2, shard_size_mb=None, **raw)
     config = TrainConfig(data_dir=str(data_dir), image_size=16, batch_size=4)
-    inputs = prepare_inputs(config, load_manifest(data_dir))
+    inputs = prepare_inputs(config, open_dataset(data_dir))
     return StoredExamples(inputs, "train")
 
 
 def test_are_those_of_the_evaluation(examples):
     inputs = examples.inputs
-    batches = eval_batches(inputs.data_dir, inputs.manifest, "train", inputs.options)
+    batches = eval_batches(inputs.dataset, "train", inputs.options)
     images = np.concatenate([batch[0].numpy() for batch in batches])
     labels = np.concatenate([batch[1].numpy() for batch in batches])
     numbers = [17, 0, 9, 3, 9]
@@ -34,7 +34,7 @@ def test_are_those_of_the_evaluation(examples):
 
 def test_damage_is_named(examples):
     for shard in examples.inputs.manifest.splits["train"].shards:
-        path = f"{examples.inputs.data_dir}/{shard.name}"
+        path = f"{examples.inputs.dataset.directory}/{shard.name}"
         data = bytearray(open(path, "rb").read())
         data[40] ^= 1
         open(path, "wb").write(data)

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from model.choices import StridedNetChoices
 from model.strided_net import build_strided_net
 from pipelines.augmentation.augment import augment
 from pipelines.augmentation.config import Augmentation
 from pipelines.loading.dataset import eval_batches, train_batches
 from pipelines.loading.options import InputOptions
-from pipelines.tfrecords.manifest import load_manifest
+from pipelines.tfrecords.manifest import ShardedDataset, load_manifest
 from tests.small_network import build_small
 from tests.testing.rounding import assert_same_but_for_rounding, nudged, nudged_state
 from trainer.averaged_weights import AveragedWeights
@@ -36,8 +37,9 @@ Means = collections.namedtuple("Means", "loss accuracy norm progress")
 SMOOTH = "elu"
 
 
-def strided_net(**choices):
-    return build_strided_net(SIZE, SIZE, 3, CLASSES, activation=SMOOTH, **choices)
+def strided_net(reg=None, **choices):
+    choices = StridedNetChoices(activation=SMOOTH, **choices)
+    return build_strided_net(SIZE, SIZE, 3, CLASSES, reg, choices=choices)
 
 
 def small(**choices):
@@ -185,9 +187,11 @@ def test_model_and_data_sets_are_what_fit_takes(data_dir):
     model.compile(
         "sgd", "sparse_categorical_crossentropy", weighted_metrics=[cross_entropy, "accuracy"]
     )
-    history = model.fit(train_batches(data_dir, manifest, options, epochs=1, seed=0), verbose=0)
+    history = model.fit(
+        train_batches(ShardedDataset(data_dir, manifest), options, epochs=1, seed=0), verbose=0
+    )
     assert np.isfinite(history.history["loss"][0])
-    evaluation = eval_batches(data_dir, manifest, "test", options)
+    evaluation = eval_batches(ShardedDataset(data_dir, manifest), "test", options)
     _, loss, accuracy = model.evaluate(evaluation, verbose=0)
     metrics = plain_loop(model).predict(evaluation).metrics
     # The same answers of the same weights, summed over 6 examples in two ways.
@@ -412,12 +416,12 @@ def test_augmentation_on_the_device_gives_the_steps_of_the_host(data_dir, replic
             batch_size=BATCH,
             augmentation=augmentation,
             augment_on=augment_on,
-            parts=replicas,
+            replicas=replicas,
         )
         on_device = functools.partial(augment, augmentation=augmentation, num_classes=CLASSES)
         loop = make_loop(replicas, augment=on_device if augment_on == "device" else None)
         loop.optimizer.learning_rate = 0.0  # steps would amplify what is rounded differently
-        batches = train_batches(data_dir, manifest, options, epochs=2, seed=0)
+        batches = train_batches(ShardedDataset(data_dir, manifest), options, epochs=2, seed=0)
         steps, progress = iter(Feed(loop.strategy, batches)), loop.begin(0)
         for _ in range(4):
             progress = loop.train(next(steps), 1, progress)

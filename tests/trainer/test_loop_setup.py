@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.choices import NETWORKS
+from model.registry import NETWORKS
 from trainer.config import TrainConfig
 from trainer.feed import Feed
 from trainer.loop_setup import make_loop

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from model.choices import NETWORKS, TITLES
+from model.registry import NETWORKS, TITLES
 from pipelines.runtime.errors import InputError
 from trainer.config import TrainConfig
 from trainer.model_config import STRIDED, ModelConfig

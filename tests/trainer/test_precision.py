@@ -86,8 +86,8 @@ def test_what_is_emulated(hardware, policy, capabilities, flags, trial, emulated
 
 
 TRIED = """
-from pipelines import quiet_tensorflow
-quiet_tensorflow.import_tensorflow()
+from pipelines.runtime import tensorflow_runtime
+tensorflow_runtime.import_tensorflow()
 import tensorflow as tf
 from trainer.precision import try_convolution
 print(try_convolution("float32"), try_convolution("bfloat16"))

@@ -18,13 +18,20 @@ import tensorflow as tf
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from model.cost import multiply_adds
+from model.registry import multiply_adds
 from pipelines.loading.dataset import eval_batches
 from pipelines.loading.decode import decode_to_pixels
 from pipelines.loading.options import InputOptions
 from pipelines.runtime.errors import InputError
-from pipelines.tfrecords.manifest import LABELS_NAME, MANIFEST_NAME, SCHEMA_VERSION, load_manifest
-from pipelines.tfrecords.picked import picked_examples
+from pipelines.tfrecords.manifest import (
+    LABELS_NAME,
+    MANIFEST_NAME,
+    SCHEMA_VERSION,
+    ShardedDataset,
+    load_manifest,
+    open_dataset,
+)
+from pipelines.tfrecords.reader import picked_examples
 from pipelines.tfrecords.record import frame_record, read_records
 from tests.small_network import build_small
 from trainer import precision
@@ -82,7 +89,9 @@ def test_report_is_that_of_the_saved_model(run_dir, data_dir):
     model = keras.models.load_model(run_dir / "model.keras")
     options = InputOptions(image_size=16, batch_size=4)
     right = total = 0
-    for images, labels, counted in eval_batches(data_dir, manifest, "test", options):
+    for images, labels, counted in eval_batches(
+        ShardedDataset(data_dir, manifest), "test", options
+    ):
         hits = np.argmax(model(images, training=False), axis=1) == labels.numpy()
         right += int(np.sum(hits * counted.numpy()))
         total += int(np.sum(counted))
@@ -121,7 +130,7 @@ def test_the_card_shows_the_pictures_that_are_there(run_dir):
 
 def test_the_code_of_the_card_answers_as_the_run_did(run_dir, data_dir, monkeypatch, capsys):
     code = re.search(r"```python\n(.*?)```", (run_dir / "README.md").read_text(), re.DOTALL)[1]
-    (example,) = picked_examples(data_dir, load_manifest(data_dir), "test", [0])
+    (example,) = picked_examples(open_dataset(data_dir), "test", [0])
     (run_dir.parent / "picture.jpg").write_bytes(example.image)
     monkeypatch.chdir(run_dir)
     exec(code.replace("PICTURE.jpg", "../picture.jpg"))
@@ -329,9 +338,7 @@ def test_the_best_epoch_by_the_validation_split_is_kept_and_ends_the_run(
     model = keras.models.load_model(run_dir / "model.keras")
     options = InputOptions(image_size=16, batch_size=4)
     probabilities = []
-    for images, labels, counted in eval_batches(
-        data_dir, load_manifest(data_dir), "validation", options
-    ):
+    for images, labels, counted in eval_batches(open_dataset(data_dir), "validation", options):
         right = np.take_along_axis(
             model(images, training=False).numpy(), labels.numpy()[:, None], axis=1
         )

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.choices import NETWORKS
-from model.registry import build_model
+from model.choices import NetworkChoices, StridedNetChoices
+from model.registry import NETWORKS, build_model
 from trainer.training_model import ByteDropout, FusedBatchNormalization, training_model
 
 pytestmark = pytest.mark.numerics
@@ -33,8 +33,10 @@ def test_a_pass_is_that_of_the_model(name):
     passes = []
     for make in (lambda model: model, training_model):
         keras.utils.set_random_seed(0)
-        more = {"strided": {"dropout": 0.0}} if name == "strided_net" else {}
-        model = build_model(name, 48, 40, 3, 4, dense_dropout=0.0, **more)
+        choices = NetworkChoices(dense_dropout=0.0)
+        if name == "strided_net":
+            choices = StridedNetChoices(dense_dropout=0.0, dropout=0.0)
+        model = build_model(name, 48, 40, 3, 4, choices=choices)
         forward = make(model)
         passes.append(pass_of(model, forward, images))
     assert stand_ins(forward, FusedBatchNormalization)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.runtime.errors import InputError
 from pipelines.sources import Source, open_source
-from pipelines.tfrecords.manifest import Manifest
+from pipelines.tfrecords.manifest import Manifest, ShardedDataset
 from trainer.data_name import data_name, shown_name
 from trainer.model_description import ModelDescription
 from trainer.run_data import find_data
@@ -21,14 +21,16 @@ class StoredData:
     """A split of a finished set.
 
     Attributes:
-        data_dir: Where the set is.
-        manifest: What is in it.
+        dataset: The set.
         split: One of its splits.
     """
 
-    data_dir: str
-    manifest: Manifest
+    dataset: ShardedDataset
     split: str
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.dataset.manifest
 
     @property
     def name(self) -> str:
@@ -94,8 +96,8 @@ def find_split(
     Raises:
         InputError: if there is no such set, it is not whole, or it is not for this model.
     """
-    found = find_data(run_dir, description, data_dir)
-    place, manifest = found.data_dir, found.manifest
+    dataset = find_data(run_dir, description, data_dir)
+    place, manifest = os.fspath(dataset.directory), dataset.manifest
     if split not in manifest.splits:
         raise InputError(
             f"received --split={split} for {place}, expected one of its splits "
@@ -103,7 +105,7 @@ def find_split(
         )
     if manifest.class_names != description.class_names:
         raise _other_classes(place, manifest.class_names, description.class_names)
-    return StoredData(place, manifest, split)
+    return StoredData(dataset, split)
 
 
 def find_source(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from pipelines.sources.prefetch import take_ahead, threads
+from pipelines.sources.base import take_ahead, threads
 from trainer.asking.answer import OK, Answer
 from trainer.asking.asked_model import AskedModel
 from trainer.asking.decoded_file import decode_files

@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 
-from pipelines.sources.members import IMAGE_SUFFIXES, MAX_FILE_BYTES
+from pipelines.sources.base import IMAGE_SUFFIXES, MAX_FILE_BYTES
 
 FROM_STDIN = "-"
 

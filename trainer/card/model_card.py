@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from model.choices import TITLES
+from model.registry import TITLES
 from pipelines.runtime.console import counted
 from trainer.card.finished_run import FinishedRun
 from trainer.card.licence import licence_of

@@ -4,10 +4,9 @@ import dataclasses
 import os
 from typing import Any
 
-from pipelines.conversion.settings import Settings
 from pipelines.runtime.flags import as_flag
 from pipelines.sources.base import STUDY_CLASSES
-from pipelines.tfrecords.manifest import Manifest
+from pipelines.tfrecords.manifest import Manifest, Settings
 from trainer.config import TrainConfig
 
 _PLACES = {"data_dir", "run_dir", "resume", "cache_dir"}

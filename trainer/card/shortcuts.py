@@ -7,22 +7,19 @@ from typing import Any
 import numpy as np
 
 from pipelines.tfrecords.index import load_index
-from pipelines.tfrecords.manifest import Manifest
-from pipelines.tfrecords.picked import picked_examples
+from pipelines.tfrecords.manifest import ShardedDataset
+from pipelines.tfrecords.reader import picked_examples
 
 MOST_IMAGES = 2_000  # of a split: a second or two of reading and of fits, if images are small
 _FEW = 5  # of each class, or a rare one would not be seen at all
 _TOGETHER = 64  # encoded images that are in memory at the same time
 
 
-def audit_sample(
-    data_dir: str | os.PathLike[str], manifest: Manifest, most: int = MOST_IMAGES
-) -> dict[str, Any]:
+def audit_sample(dataset: ShardedDataset, most: int = MOST_IMAGES) -> dict[str, Any]:
     """What `pipelines.inspection.audit.audit_shortcuts` finds in some of the images.
 
     Args:
-        data_dir: The directory of the shards.
-        manifest: What is in them.
+        dataset: The run's.
         most: Of each split, how many images are looked at.
 
     Raises:
@@ -31,16 +28,16 @@ def audit_sample(
     # Here, since it brings what only this needs.
     from pipelines.inspection.audit import TraitCollector, audit_shortcuts, traits_of
 
-    collected = TraitCollector(manifest)
+    collected = TraitCollector(dataset.manifest)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for split, traits in collected.traits.items():
-            index = load_index(data_dir, manifest, split)
+            index = load_index(dataset, split)
             numbers = _drawn(index.labels, most)
             for first in range(0, len(numbers), _TOGETHER):
                 piece = numbers[first : first + _TOGETHER]
-                examples = picked_examples(data_dir, manifest, split, piece, index)
+                examples = picked_examples(dataset, split, piece, index)
                 traits += pool.map(traits_of, examples)
-    return audit_shortcuts(manifest, collected)
+    return audit_shortcuts(dataset.manifest, collected)
 
 
 def _drawn(labels: np.ndarray, most: int) -> list[int]:

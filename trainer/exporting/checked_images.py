@@ -6,11 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.loading.decode import CHANNELS, decode_to_pixels
-from pipelines.tfrecords.picked import picked_examples
-from pipelines.tfrecords.reader import StoredExample
+from pipelines.tfrecords.manifest import ShardedDataset
+from pipelines.tfrecords.reader import StoredExample, picked_examples
 from trainer.data_name import data_name
 from trainer.model_description import ModelDescription
-from trainer.run_data import DataSource
 
 MOST_IMAGES = 64
 
@@ -35,21 +34,21 @@ class CheckedImages:
         return self.pixels.astype(np.float32) / np.float32(255)
 
 
-def checked_images(source: DataSource, description: ModelDescription) -> CheckedImages:
+def checked_images(dataset: ShardedDataset, description: ModelDescription) -> CheckedImages:
     """At most `MOST_IMAGES` images, evenly spread over what was kept from training.
 
     Args:
-        source: Where they are.
+        dataset: Where they are.
         description: How the model's images are made.
 
     Raises:
         InputError: for a record that is damaged or cannot be read.
     """
-    manifest = source.manifest
+    manifest = dataset.manifest
     split = next(name for name in ("test", "validation", "train") if name in manifest.splits)
     size, count = description.image_size, manifest.splits[split].num_examples
     numbers = np.linspace(0, count - 1, min(count, MOST_IMAGES)).astype(int).tolist()
-    examples = picked_examples(source.data_dir, manifest, split, numbers)
+    examples = picked_examples(dataset, split, numbers)
     pixels = [
         # Pixels that are stored are what the model was shown.
         example.image

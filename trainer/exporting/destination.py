@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import (
+    StrPath,
     atomic_directory,
     atomic_file,
     check_movable,
@@ -21,7 +22,7 @@ from trainer.model_description import DESCRIPTION_NAME, MODEL_NAME
 _IN_A_SAVED_MODEL = {"saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra"}
 
 
-def check_output(name: str, output: str, overwrite: bool, data_dir: str) -> None:
+def check_output(name: str, output: str, overwrite: bool, data_dir: StrPath) -> None:
     """Checks that an export may and can be written, as far as can be seen before any work.
 
     Args:

@@ -8,13 +8,13 @@ import numpy as np
 from pipelines.loading.decode import CHANNELS
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.tensorflow_runtime import output_held_back
+from pipelines.tfrecords.manifest import ShardedDataset
 from trainer.exporting.check import TOLERANCE, CheckResult, check, largest_difference
 from trainer.exporting.checked_images import CheckedImages, checked_images
 from trainer.exporting.destination import staged_output
 from trainer.exporting.written import write
 from trainer.float32_model import float32_model
 from trainer.precision import can_run
-from trainer.run_data import DataSource
 from trainer.trained_model import TrainedModel, load_trained_model
 
 # The mean over images of how much probability goes to other classes. With bfloat16 it was 0.001 of
@@ -69,7 +69,7 @@ class ExportResult:
 
 
 def export(
-    name: str, run_dir: Path, output: str, source: DataSource, overwrite: bool = False
+    name: str, run_dir: Path, output: str, dataset: ShardedDataset, overwrite: bool = False
 ) -> ExportResult:
     """Exports the model of `run_dir`.
 
@@ -77,7 +77,7 @@ def export(
         name: One of `trainer.exporting.formats.FORMATS`.
         run_dir: The run directory.
         output: Where the export goes; see `trainer.exporting.destination.check_output`.
-        source: The images that it is checked with.
+        dataset: The images that it is checked with.
         overwrite: Whether it takes the place of an earlier one.
 
     Raises:
@@ -87,7 +87,7 @@ def export(
     with output_held_back(1, 2):
         trained = load_trained_model(run_dir)
         _check_input(trained)
-        images = checked_images(source, trained.description)
+        images = checked_images(dataset, trained.description)
         model = float32_model(trained.model)
         expected, policy_difference = _expected(
             trained, dataclasses.replace(trained, model=model), images

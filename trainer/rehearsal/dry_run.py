@@ -5,7 +5,7 @@ import io
 from keras import Model
 
 from pipelines.runtime import console
-from pipelines.tfrecords.damage import damage_named
+from pipelines.tfrecords.verification import damage_named
 from trainer.config import TrainConfig
 from trainer.loop_setup import make_loop
 from trainer.rehearsal.configuration import configuration_text
@@ -25,9 +25,10 @@ def dry_run(config: TrainConfig) -> None:
     Raises:
         InputError: wherever the run would, before its first step.
     """
-    manifest = checked_data(config)
+    dataset = checked_data(config)
+    manifest = dataset.manifest
     strategy = make_strategy(config.strategy, config.virtual_devices)
-    setup = set_up(config, ALONE, manifest, strategy, makes_pixels=False)
+    setup = set_up(config, ALONE, dataset, strategy, makes_pixels=False)
     inputs = setup.inputs
     run_dir = check_run_directory(config.run_dir, manifest.name)
     start = find_start(config, run_dir, manifest, inputs.steps_per_epoch, workers=1)
@@ -42,7 +43,7 @@ def dry_run(config: TrainConfig) -> None:
     if start.checkpoint is not None:
         restore(loop, start.checkpoint)
     if not start.state.is_over(config.epochs, config.early_stopping):
-        with damage_named(inputs.data_dir):
+        with damage_named(inputs.dataset.directory):
             console.tell(f"time      {measure(setup, loop, start.state)}")
     console.tell("dry run   nothing was written; without --dry_run the run begins")
 

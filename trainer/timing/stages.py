@@ -8,14 +8,18 @@ import dataclasses
 
 import tensorflow as tf
 
-from pipelines.loading.augmentation_stage import augmentation_stage
-from pipelines.loading.dataset import fixed_parallelism
+from pipelines.loading.cache import MemoryCache
+from pipelines.loading.dataset import (
+    augmentation_stage,
+    block_reader,
+    decoding_stage,
+    fixed_parallelism,
+    parse_visited,
+    visits_of,
+)
 from pipelines.loading.decode import decode
-from pipelines.loading.decoding import decoding_stage, visits_of
-from pipelines.loading.memory_cache import MemoryCache
 from pipelines.loading.order import Window
 from pipelines.loading.plan import RunPlan
-from pipelines.loading.windows import block_reader, parse_visited
 from trainer.timing.measure import Rate, rate_of_dataset
 
 STAGES = ("order", "read", "parse", "batch", "decode", "resize", "cache", "warp")
@@ -62,15 +66,15 @@ def time_stages(plan: RunPlan, seconds: float) -> dict[str, Rate]:
 
 @tf.autograph.experimental.do_not_convert
 def _take_sample(plan: RunPlan) -> _Sample:
-    part, size = plan.part, plan.batch_size
+    data, size = plan.data, plan.batch_size
     window = next(iter(plan.windows(plan.first_epoch, plan.epochs)))
     count = min(_SAMPLE_IMAGES, int(tf.size(window.positions))) // size * size
     window = window.visiting(tf.range(tf.size(window.positions)) < count)
-    serialized = block_reader(part.blocks, part.paths, plan.options.readers)(window)
+    serialized = block_reader(data, plan.options.readers)(window)
     parsed = parse_visited(serialized, window)
     encoded = tf.nest.map_structure(lambda field: tf.reshape(field, [-1, size]), parsed)
     batches = tf.data.Dataset.from_tensor_slices(encoded)
-    decode_all = batches.map(decoding_stage(part, plan.options), tf.data.AUTOTUNE)
+    decode_all = batches.map(decoding_stage(data, plan.options), tf.data.AUTOTUNE)
     decoded = decode_all.batch(count).get_single_element()
     return _Sample(window, serialized, parsed, encoded, decoded)
 
@@ -78,10 +82,10 @@ def _take_sample(plan: RunPlan) -> _Sample:
 @tf.autograph.experimental.do_not_convert
 def _stages(plan: RunPlan, sample: _Sample) -> dict[str, tuple[tf.data.Dataset, float]]:
     """Each stage as an endless data set, and how many images are in an element, on average."""
-    part, options, size = plan.part, plan.options, plan.batch_size
+    data, options, size = plan.data, plan.options, plan.batch_size
     visits = plan.windows(plan.first_epoch, plan.epochs).map(visits_of).rebatch(size)
     visited = len(sample.window.positions)
-    read = block_reader(part.blocks, part.paths, options.readers)
+    read = block_reader(data, options.readers)
     memory = MemoryCache(visited, options.image_size)
     places = tf.reshape(tf.range(visited, dtype=tf.int64), [-1, size])
     for images, records in zip(sample.decoded["image"], places, strict=True):
@@ -106,8 +110,8 @@ def _stages(plan: RunPlan, sample: _Sample) -> dict[str, tuple[tf.data.Dataset, 
         "cache": (threaded(batches(places), memory.get), size),
         "warp": (threaded(batches(sample.decoded), augmentation_stage(plan)), size),
     }
-    decode_and_resize = threaded(batches(sample.encoded), decoding_stage(part, options))
-    if part.encoding == "raw":
+    decode_and_resize = threaded(batches(sample.encoded), decoding_stage(data, options))
+    if data.encoding == "raw":
         return {**stages, "decode": (decode_and_resize, size)}
     decode_only = threaded(batches(sample.encoded["image"]), lambda images: _shapes(plan, images))
     return {

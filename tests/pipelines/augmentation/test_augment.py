@@ -8,8 +8,7 @@ import tensorflow as tf
 
 from pipelines.augmentation.affine import warp, warp_parameters
 from pipelines.augmentation.augment import augment, compiled_augment
-from pipelines.augmentation.blur import blur
-from pipelines.augmentation.color import jitter_colour
+from pipelines.augmentation.color import blur, jitter_colour
 from pipelines.augmentation.config import Augmentation
 from pipelines.augmentation.erasing import erase
 from pipelines.augmentation.mixup import mix

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import ndimage
 
-from pipelines.augmentation.blur import blur, gaussian_blur
+from pipelines.augmentation.color import blur, gaussian_blur
 from pipelines.augmentation.rng import DRAWS_PER_EXAMPLE, Draw
 
 IMAGES = np.random.default_rng(1).random((6, 20, 31, 3), dtype=np.float32)

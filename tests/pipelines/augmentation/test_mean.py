@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.augmentation.mean import image_mean
+from pipelines.augmentation.color import image_mean
 
 
 def test_mean_equals_numpys():

@@ -7,10 +7,9 @@ import tensorflow as tf
 
 from pipelines.conversion.convert import convert
 from pipelines.conversion.local import LocalEngine
-from pipelines.conversion.settings import Settings
 from pipelines.sources import open_source
-from pipelines.tfrecords.example import parse_example
-from pipelines.tfrecords.manifest import Manifest
+from pipelines.tfrecords.manifest import Manifest, Settings
+from pipelines.tfrecords.record import parse_example
 
 
 def records_of(directory: Path, manifest: Manifest, split: str) -> list[dict[str, object]]:

@@ -11,10 +11,9 @@ import tensorflow as tf
 from PIL import Image
 
 from pipelines.conversion.convert import convert
-from pipelines.conversion.settings import Settings
 from pipelines.runtime.errors import InputError
 from pipelines.sources import open_source
-from pipelines.tfrecords.manifest import load_manifest
+from pipelines.tfrecords.manifest import Settings, load_manifest
 from tests.pipelines.conversion.converted import convert_folder, records_of
 
 

@@ -10,10 +10,9 @@ pytest.importorskip("apache_beam", reason="Apache Beam is not installed (extra [
 
 from pipelines.conversion.beam import BeamEngine
 from pipelines.conversion.convert import convert
-from pipelines.conversion.settings import Settings
 from pipelines.runtime.errors import InputError
 from pipelines.sources import SourceImage, open_source
-from pipelines.tfrecords.manifest import Manifest, load_manifest
+from pipelines.tfrecords.manifest import Manifest, Settings, load_manifest
 
 
 def _convert(source: Path | str, output: Path, *options: str, **settings: object) -> Manifest:

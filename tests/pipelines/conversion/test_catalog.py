@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from pipelines.conversion.catalog import Inventory
-from pipelines.conversion.prepare import Prepared
+from pipelines.conversion.validation import Prepared
 from pipelines.runtime.errors import InputError
 
 

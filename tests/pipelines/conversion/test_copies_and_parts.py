@@ -65,7 +65,7 @@ def test_near_identical_images_are_kept_together_and_named(
     happened = note_fault("bad input", "24 pictures, each there at two qualities")
 
     def divided(manifest: Manifest, directory: Path) -> int:
-        part_of = {
+        worker_data = {
             record["file_name"].decode(): split
             for split in manifest.splits
             for record in records_of(directory, manifest, split)
@@ -73,7 +73,7 @@ def test_near_identical_images_are_kept_together_and_named(
         numbers = [f"{class_name}/{n:02}" for class_name in ("day", "night") for n in range(12)]
         copies = [f"{name[:-2]}{int(name[-2:]) + 12:02}" for name in numbers]
         return sum(
-            part_of[f"{one}.jpg"] != part_of[f"{other}.jpg"]
+            worker_data[f"{one}.jpg"] != worker_data[f"{other}.jpg"]
             for one, other in zip(numbers, copies, strict=True)
         )
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.conversion.local import LocalEngine
-from pipelines.conversion.prepare import Choices
-from pipelines.conversion.validation import BATCH
+from pipelines.conversion.validation import BATCH, Choices
 from pipelines.sources import Source, SourceImage
 
 CHOICES = Choices(("c",), image_size=None, hashed=False)

@@ -6,11 +6,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pipelines.conversion.prepare import Choices, Prepared, prepare
+from pipelines.conversion.validation import Choices, Prepared, prepare
 from pipelines.loading.decode import decode_and_resize
 from pipelines.sources import SourceImage
-from pipelines.tfrecords.example import parse_example
-from pipelines.tfrecords.record import read_records
+from pipelines.tfrecords.record import parse_example, read_records
 
 AS_THEY_ARE = Choices(("cats", "dogs"), image_size=None, hashed=False)
 

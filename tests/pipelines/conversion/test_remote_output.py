@@ -9,14 +9,12 @@ import pytest
 from etils import epath
 from fsspec.implementations.memory import MemoryFileSystem
 
-from pipelines.conversion.convert import convert
-from pipelines.conversion.destination import find_identical
-from pipelines.conversion.settings import Settings
-from pipelines.loading import disk_cache
+from pipelines.conversion.convert import convert, find_identical
+from pipelines.loading import cache
 from pipelines.runtime.errors import InputError
 from pipelines.sources import open_source
 from pipelines.tfrecords.index import INDEX_NAME, load_index
-from pipelines.tfrecords.manifest import MANIFEST_NAME
+from pipelines.tfrecords.manifest import MANIFEST_NAME, Settings, ShardedDataset
 from pipelines.tfrecords.verification import verify
 
 
@@ -64,10 +62,10 @@ def test_damage_is_found_there(image_folder: Path, output_dir: epath.Path):
 
 def test_the_index_is_read_there(image_folder: Path, output_dir: epath.Path):
     manifest = convert(open_source(str(image_folder)), Settings(shards=2), output_dir)
-    assert len(load_index(output_dir, manifest, "train").offsets) == 18
+    assert len(load_index(ShardedDataset(output_dir, manifest), "train").offsets) == 18
     (output_dir / INDEX_NAME).unlink()
     with pytest.raises(InputError, match="'gs://bucket/set/index.npz', which is missing"):
-        load_index(output_dir, manifest, "train")
+        load_index(ShardedDataset(output_dir, manifest), "train")
 
 
 def test_the_manifest_comes_last(
@@ -105,15 +103,16 @@ def test_nothing_there_is_replaced(image_folder: Path, output_dir: epath.Path):
 def test_decoded_images_are_kept_there(image_folder: Path, tmp_path: Path, output_dir: epath.Path):
     manifest = convert(open_source(str(image_folder)), Settings(shards=2), tmp_path / "set")
 
-    def decode_to(image_size: int) -> disk_cache.DecodedSet:
-        return disk_cache.decoded_set(
-            tmp_path / "set", manifest, image_size, 1, cache_dir=output_dir
+    def decode_to(image_size: int) -> cache.DecodedSet:
+        return cache.decoded_set(
+            ShardedDataset(tmp_path / "set", manifest), image_size, 1, cache_dir=output_dir
         )
 
     made, found = decode_to(12), decode_to(12)
     assert made.story.startswith("made in gs://bucket/set: 24 images")
     assert found.story.startswith("found in gs://bucket/set: 24 images")
-    assert (found.data_dir, found.manifest) == ("gs://bucket/set", made.manifest)
+    assert str(found.dataset.directory) == "gs://bucket/set"
+    assert found.dataset == made.dataset
     with pytest.raises(
         InputError, match="which holds images of --image_size=12 and is not on this"
     ):

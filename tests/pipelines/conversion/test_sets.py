@@ -14,12 +14,11 @@ import tensorflow_datasets as tfds
 from sklearn.model_selection import train_test_split
 
 from pipelines.conversion.convert import convert
-from pipelines.conversion.settings import Settings
 from pipelines.loading.dataset import eval_batches
 from pipelines.loading.options import InputOptions
 from pipelines.runtime.errors import InputError
 from pipelines.sources import open_source
-from pipelines.tfrecords.manifest import check_shards, load_manifest
+from pipelines.tfrecords.manifest import Settings, ShardedDataset, check_shards, load_manifest
 from tests.pipelines.conversion.converted import convert_folder, files_in, records_of, shards_in
 
 
@@ -56,7 +55,7 @@ def test_classes_are_mixed_in_the_order_of_the_records(data_dir: Path):
 
 def test_the_manifest_says_what_is_there(data_dir: Path):
     manifest = load_manifest(data_dir)
-    check_shards(data_dir, manifest)
+    check_shards(ShardedDataset(data_dir, manifest))
     assert manifest.class_names == ("circles", "lines", "squares")
     assert {name: split.num_examples for name, split in manifest.splits.items()} == {
         "train": 18, "test": 6,
@@ -165,7 +164,11 @@ def test_raw_records_are_what_training_would_decode(image_folder: Path, tmp_path
     options = InputOptions(image_size=16, batch_size=4)
     for split in ("train", "test"):
         batches = [
-            list(eval_batches(tmp_path / name, manifest, split, options).as_numpy_iterator())
+            list(
+                eval_batches(
+                    ShardedDataset(tmp_path / name, manifest), split, options
+                ).as_numpy_iterator()
+            )
             for name, manifest in (("plain", plain), ("raw", raw))
         ]
         for ours, theirs in zip(*batches, strict=True):
@@ -174,7 +177,7 @@ def test_raw_records_are_what_training_would_decode(image_folder: Path, tmp_path
     example = next(iter(tfds.as_numpy(builder.as_dataset(split="test"))))
     assert example["image"].shape == (16, 16, 3) and example["image"].dtype == np.uint8
     with pytest.raises(InputError, match="pass --image_size=16"):
-        eval_batches(tmp_path / "raw", raw, "test", InputOptions(image_size=32))
+        eval_batches(ShardedDataset(tmp_path / "raw", raw), "test", InputOptions(image_size=32))
 
 
 def test_our_sets_are_sources_again_by_way_of_tensorflow_datasets(

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from pipelines.conversion.settings import SplitSettings
 from pipelines.conversion.split import check_class_counts, split_images
 from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.manifest import Settings
 
 STUDY = {"Faces": 435, "Leopards": 200, "Motorbikes": 798, "airplanes": 800}
 
@@ -29,7 +29,9 @@ def _split(
 ) -> dict[str, list[int]]:
     class_names = sorted(set(classes))
     labels = [class_names.index(name) for name in classes]
-    how = SplitSettings(*settings, by_source=by_source)
+    how = Settings(
+        *settings[:2], split_seed=settings[2], split="auto" if by_source else "stratified"
+    )
     return split_images(names, class_names, labels, given or [""] * len(names), groups, how)
 
 
@@ -80,7 +82,7 @@ def test_another_seed_gives_another_split():
 def test_too_small_a_class_is_named_with_the_least_needed(
     count: int, test_fraction: float, validation_fraction: float, least: int
 ):
-    settings = SplitSettings(test_fraction, validation_fraction, 42)
+    settings = Settings(test_fraction, validation_fraction, split_seed=42)
     with pytest.raises(InputError) as caught:
         check_class_counts({"": {"big": 90, "small": count}}, settings)
     assert f"{count} images of the class 'small', expected at least {least}" in str(caught.value)
@@ -102,7 +104,7 @@ def test_every_class_is_in_every_part_or_it_is_an_error():
 def test_parts_smaller_than_the_number_of_classes_are_refused():
     # Both shares are rounded up, which leaves one image for the training of two classes.
     with pytest.raises(InputError, match="received 5 images of the class 'b'.*one in every part"):
-        check_class_counts({"": {"a": 6, "b": 5}}, SplitSettings(0.3, 0.46, 0))
+        check_class_counts({"": {"a": 6, "b": 5}}, Settings(0.3, 0.46, split_seed=0))
 
 
 def _given(names: list[str], parts: dict[str, str]) -> list[str]:
@@ -141,12 +143,12 @@ def test_a_group_stays_on_one_side_whatever_its_size():
     groups = _groups(names, 5)[::3]
     parts = _split(names, classes, 0.25, 0.2, 42, groups=groups)
     assert sorted(index for indices in parts.values() for index in indices) == list(range(200))
-    part_of = {index: part for part, indices in parts.items() for index in indices}
-    assert all(len({part_of[index] for index in group}) == 1 for group in groups)
+    worker_data = {index: part for part, indices in parts.items() for index in indices}
+    assert all(len({worker_data[index] for index in group}) == 1 for group in groups)
     without = _split(names, classes, 0.25, 0.2, 42)
-    part_of = {index: part for part, indices in without.items() for index in indices}
-    assert any(len({part_of[index] for index in group}) > 1 for group in groups)
-    assert {len({part_of[i] for i in group}) for group in _groups(names, 1)} == {1}
+    worker_data = {index: part for part, indices in without.items() for index in indices}
+    assert any(len({worker_data[index] for index in group}) > 1 for group in groups)
+    assert {len({worker_data[i] for i in group}) for group in _groups(names, 1)} == {1}
 
 
 def test_no_groups_give_the_plain_split():

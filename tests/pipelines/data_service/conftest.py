@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from pipelines.loading.service_process import port_of, start_servers
+from pipelines.data_service import port_of, start_servers
 from pipelines.tfrecords.manifest import load_manifest
 from tests.pipelines.data_service.reading import read
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from pipelines.loading.dataset import train_batches
 from pipelines.loading.options import InputOptions
+from pipelines.tfrecords.manifest import ShardedDataset
 
 SECONDS_AT_MOST = 300  # so that nothing hangs for ever
 EPOCHS, SEED = 3, 5
@@ -38,7 +39,9 @@ def arrays(batches):
 def read(data_dir, manifest, options=OPTIONS, seed=SEED, **arguments):
     """All batches that `train_batches` gives, as tuples of arrays."""
     arguments = {"epochs": EPOCHS, "seed": seed, **arguments}
-    return within_time(lambda: arrays(train_batches(data_dir, manifest, options, **arguments)))
+    return within_time(
+        lambda: arrays(train_batches(ShardedDataset(data_dir, manifest), options, **arguments))
+    )
 
 
 def assert_equal(batches, expected):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipelines.loading.dataset import train_batches
-from pipelines.loading.plan import steps_per_epoch
-from pipelines.loading.sharding import Worker
+from pipelines.loading.plan import Worker, steps_per_epoch
+from pipelines.tfrecords.manifest import ShardedDataset
 from tests.pipelines.data_service.reading import (
     EPOCHS,
     OPTIONS,
@@ -19,22 +19,22 @@ from tests.pipelines.data_service.reading import (
 )
 
 
-def joined(batches, parts):
-    """The parts of each step in one batch."""
-    steps = [batches[first : first + parts] for first in range(0, len(batches), parts)]
+def joined(batches, replicas):
+    """The replicas of each step in one batch."""
+    steps = [batches[first : first + replicas] for first in range(0, len(batches), replicas)]
     return [tuple(map(np.concatenate, zip(*step, strict=True))) for step in steps]
 
 
 @pytest.mark.parametrize("start_step", [0, 5])
-@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("replicas", [1, 2])
 @pytest.mark.parametrize("count", [1, 2])
 def test_batches_are_those_made_here(
-    data_dir, manifest, services, made_here, count, parts, start_step
+    data_dir, manifest, services, made_here, count, replicas, start_step
 ):
-    served = dataclasses.replace(OPTIONS, services=services[:count], parts=parts)
+    served = dataclasses.replace(OPTIONS, services=services[:count], replicas=replicas)
     assert len(made_here) == EPOCHS * steps_per_epoch(manifest, OPTIONS) == 9
     got = read(data_dir, manifest, served, start_step=start_step)
-    assert_equal(joined(got, parts), made_here[start_step:])
+    assert_equal(joined(got, replicas), made_here[start_step:])
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,10 @@ def test_a_worker_gets_its_share(data_dir, manifest, services, index):
 
 
 def test_the_number_of_batches_is_known(data_dir, manifest, services):
-    served = dataclasses.replace(OPTIONS, services=services, parts=2)
-    dataset = within_time(lambda: train_batches(data_dir, manifest, served, epochs=2, seed=0))
+    served = dataclasses.replace(OPTIONS, services=services, replicas=2)
+    dataset = within_time(
+        lambda: train_batches(ShardedDataset(data_dir, manifest), served, epochs=2, seed=0)
+    )
     assert int(dataset.cardinality()) == 12
 
 
@@ -72,7 +74,7 @@ def test_runs_at_the_same_time_share_nothing(data_dir, manifest, services, made_
 
     def side_by_side():
         other, alike, twice = (
-            train_batches(data_dir, manifest, served, epochs=EPOCHS, seed=seed)
+            train_batches(ShardedDataset(data_dir, manifest), served, epochs=EPOCHS, seed=seed)
             for seed in (SEED + 1, SEED, SEED)
         )
         steps = list(zip(other, alike, twice, twice, strict=True))
@@ -90,7 +92,9 @@ def test_a_relative_path_is_sent_as_an_absolute_one(
     served = dataclasses.replace(OPTIONS, services=services)
     monkeypatch.chdir(data_dir.parent)
     dataset = within_time(
-        lambda: train_batches(data_dir.name, manifest, served, epochs=EPOCHS, seed=SEED)
+        lambda: train_batches(
+            ShardedDataset(data_dir.name, manifest), served, epochs=EPOCHS, seed=SEED
+        )
     )
     # The services of these tests stand where this process does.
     monkeypatch.chdir(tmp_path)

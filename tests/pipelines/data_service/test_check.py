@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
+from pipelines.data_service import port_of, start_servers
 from pipelines.loading import service_check
 from pipelines.loading.service_check import check_services
-from pipelines.loading.service_process import port_of, start_servers
 from pipelines.runtime.errors import InputError
 from tests.pipelines.data_service.reading import OPTIONS, read, within_time
 from trainer.config import TrainConfig

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from pipelines.loading import service_watch
+from pipelines.loading import service
 from pipelines.loading.dataset import train_batches
-from pipelines.loading.service_watch import watched
+from pipelines.loading.service import watched
 from pipelines.runtime.errors import InputError
+from pipelines.tfrecords.manifest import ShardedDataset
 from tests.pipelines.data_service.reading import (
     EPOCHS,
     OPTIONS,
@@ -60,7 +61,9 @@ def test_other_batches_than_the_next_ones(
     got = []
 
     def take():
-        dataset = train_batches(data_dir, manifest, served, epochs=EPOCHS, seed=SEED)
+        dataset = train_batches(
+            ShardedDataset(data_dir, manifest), served, epochs=EPOCHS, seed=SEED
+        )
         for batch in watched(dataset, served.services, str(data_dir)):
             got.append(tuple(tensor.numpy() for tensor in batch))
 
@@ -83,7 +86,7 @@ def test_a_service_that_cannot_read_the_data(data_dir, manifest, services, tmp_p
     served = dataclasses.replace(OPTIONS, services=services)
 
     def take():
-        dataset = train_batches(there, manifest, served, epochs=EPOCHS, seed=SEED)
+        dataset = train_batches(ShardedDataset(there, manifest), served, epochs=EPOCHS, seed=SEED)
         shutil.rmtree(there)
         list(watched(dataset, services, str(data_dir)))
 
@@ -105,7 +108,7 @@ def test_data_that_is_damaged_here_too(data_dir, manifest, services, tmp_path):
     served = dataclasses.replace(OPTIONS, services=services)
 
     def take():
-        dataset = train_batches(damaged, manifest, served, epochs=EPOCHS, seed=SEED)
+        dataset = train_batches(ShardedDataset(damaged, manifest), served, epochs=EPOCHS, seed=SEED)
         list(watched(dataset, services, str(damaged)))
 
     with pytest.raises(InputError, match=f"the first in {shard.name}, record 0"):
@@ -126,8 +129,8 @@ class Stuck:
 
 @pytest.fixture
 def stuck(monkeypatch):
-    monkeypatch.setattr(service_watch, "_SECONDS_OF_A_WAIT", 0.01)
-    monkeypatch.setattr(service_watch, "_SECONDS_TO_END", 0)
+    monkeypatch.setattr(service, "_SECONDS_OF_A_WAIT", 0.01)
+    monkeypatch.setattr(service, "_SECONDS_TO_END", 0)
     stuck = Stuck()
     yield stuck
     stuck.go.set()
@@ -144,7 +147,7 @@ def test_a_service_that_is_gone(services, stuck, nobody, tmp_path):
 
 def test_a_service_that_is_slow(services, stuck, tmp_path, monkeypatch):
     checks = []
-    why_unreachable = service_watch.why_unreachable
+    why_unreachable = service.why_unreachable
 
     def counted(service):
         checks.append(service)
@@ -152,7 +155,7 @@ def test_a_service_that_is_slow(services, stuck, tmp_path, monkeypatch):
             stuck.go.set()
         return why_unreachable(service)
 
-    monkeypatch.setattr(service_watch, "why_unreachable", counted)
+    monkeypatch.setattr(service, "why_unreachable", counted)
     assert within_time(lambda: list(watched(stuck, services, str(tmp_path)))) == ["first", "second"]
     assert len(checks) > 20
 
@@ -166,7 +169,7 @@ def test_a_service_that_was_gone_for_a_while(services, stuck, tmp_path, monkeypa
             stuck.go.set()
         return reason or ""
 
-    monkeypatch.setattr(service_watch, "why_unreachable", why_unreachable)
+    monkeypatch.setattr(service, "why_unreachable", why_unreachable)
     taken = within_time(lambda: list(watched(stuck, services[:1], str(tmp_path))))
     assert taken == ["first", "second"]
 
@@ -193,11 +196,8 @@ def start_service():
         process = subprocess.Popen(
             [
                 sys.executable,
-                "-m",
-                "pipelines.loading.service_process",
-                "localhost",
-                str(port),
-                "0",
+                "-c",
+                f"from pipelines.data_service import serve; serve('localhost', '{port}', '0')",
             ],
             cwd=ROOT,
             stdin=subprocess.PIPE,
@@ -220,7 +220,9 @@ def test_a_service_that_is_started_anew(data_dir, manifest, made_here, start_ser
     def run_meanwhile():
         # So long that it cannot be over before.
         dataset = within_time(
-            lambda: train_batches(data_dir, manifest, served, epochs=10**6, seed=SEED)
+            lambda: train_batches(
+                ShardedDataset(data_dir, manifest), served, epochs=10**6, seed=SEED
+            )
         )
         source = iter(watched(dataset, served.services, str(data_dir)))
         within_time(lambda: next(source))

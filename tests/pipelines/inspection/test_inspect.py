@@ -14,15 +14,13 @@ import pytest
 from PIL import Image
 
 from pipelines.conversion.convert import convert
-from pipelines.conversion.settings import Settings
 from pipelines.inspect import InspectConfig, main
-from pipelines.inspection.audit_text import audit_text
 from pipelines.inspection.statistics import Headers
-from pipelines.inspection.text import describe_text, raw_gain_text
+from pipelines.inspection.text import audit_text, describe_text, raw_gain_text
 from pipelines.runtime.console import MAX_LISTED
 from pipelines.runtime.errors import InputError
 from pipelines.sources import open_source
-from pipelines.tfrecords.manifest import load_manifest
+from pipelines.tfrecords.manifest import Settings, ShardedDataset, load_manifest
 from pipelines.tfrecords.reader import read_shard, survey
 
 ROOT = Path(__file__).parents[3]
@@ -323,13 +321,13 @@ def test_a_record_that_is_none_of_this_set_is_named(data_dir: Path):
     shard = manifest.splits["train"].shards[0]
     few = dataclasses.replace(manifest, class_names=manifest.class_names[:1])
     with pytest.raises(InputError, match=r"at record \d+ \(its label is \d, of 1 classes\)"):
-        list(read_shard(data_dir, few, "train", shard))
+        list(read_shard(ShardedDataset(data_dir, few), "train", shard))
     more = dataclasses.replace(shard, num_examples=shard.num_examples + 1)
     with pytest.raises(InputError, match="has 9 records and not 10"):
-        list(read_shard(data_dir, manifest, "train", more))
+        list(read_shard(ShardedDataset(data_dir, manifest), "train", more))
     pixels = dataclasses.replace(manifest, encoding="raw", image_shape=(4, 4, 3))
     with pytest.raises(InputError, match="its image cannot be read"):
-        survey(data_dir, pixels, lambda: _Opener())
+        survey(ShardedDataset(data_dir, pixels), lambda: _Opener())
 
 
 class _Opener:
@@ -353,7 +351,7 @@ def test_a_name_that_is_no_utf8_comes_back(tmp_path: Path):
         example.file_name
         for split, part in manifest.splits.items()
         for shard in part.shards
-        for example in read_shard(data_dir, manifest, split, shard)
+        for example in read_shard(ShardedDataset(data_dir, manifest), split, shard)
     }
     assert f"tall/{name}" in names
 
@@ -369,7 +367,7 @@ def test_memory_does_not_grow_with_the_images(tmp_path: Path, monkeypatch: pytes
     manifest = load_manifest(data_dir)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     tracemalloc.start()
-    headers = survey(data_dir, manifest, lambda: Headers(2))
+    headers = survey(ShardedDataset(data_dir, manifest), lambda: Headers(2))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert sum(headers.num_bytes) > 8_000_000
@@ -393,10 +391,10 @@ def test_the_threads_have_no_say(data_dir: Path, monkeypatch: pytest.MonkeyPatch
         example.file_name
         for split, part in manifest.splits.items()
         for shard in part.shards
-        for example in read_shard(data_dir, manifest, split, shard)
+        for example in read_shard(ShardedDataset(data_dir, manifest), split, shard)
     ]
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    assert survey(data_dir, manifest, Names).names == one_by_one
+    assert survey(ShardedDataset(data_dir, manifest), Names).names == one_by_one
 
 
 @pytest.mark.parametrize("grid", ["grid.gif", "grid", "png"])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipelines.inspection.leakage import HashCollector, find_leakage
+from pipelines.inspection.audit import HashCollector, find_leakage
 from pipelines.tfrecords.manifest import SCHEMA_VERSION, Manifest, Shard, Split
 from pipelines.tfrecords.reader import StoredExample
 

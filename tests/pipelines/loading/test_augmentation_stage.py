@@ -8,17 +8,17 @@ import tensorflow as tf
 
 from pipelines.augmentation.config import Augmentation
 from pipelines.augmentation.rng import DRAWS_PER_EXAMPLE
-from pipelines.loading.augmentation_stage import augmentation_stage
+from pipelines.loading.dataset import augmentation_stage
 from pipelines.loading.options import InputOptions
 from pipelines.loading.plan import plan_run
-from pipelines.tfrecords.manifest import load_manifest
+from pipelines.tfrecords.manifest import open_dataset
 
 OPTIONS = InputOptions(image_size=16, batch_size=4, augmentation=Augmentation(mixup=0.3))
 
 
 def finish(data_dir, *, seed=0, epoch=0, position=0, epochs=5, **changes):
     options = dataclasses.replace(OPTIONS, **changes)
-    plan = plan_run(data_dir, load_manifest(data_dir), options, epochs=epochs, seed=seed)
+    plan = plan_run(open_dataset(data_dir), options, epochs=epochs, seed=seed)
     images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
     batch = {
         "image": tf.constant(images),

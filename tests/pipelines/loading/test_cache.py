@@ -23,8 +23,8 @@ def test_auto_takes_memory_where_half_of_it_is_enough():
     assert choose("auto", 2 * NEEDED).cache == "memory"
     refused = choose("auto", 2 * NEEDED - 2)
     assert refused.cache == "none"
-    assert "1,000 decoded images take 28 MB" in refused.reason
-    assert "50% of the free memory are 28 MB" in refused.reason
+    assert "1,000 decoded images take 27.6 MB" in refused.reason
+    assert "50% of the free memory are 27.6 MB" in refused.reason
     assert "--cache=disk" in refused.reason
 
 
@@ -32,15 +32,15 @@ def test_memory_that_does_not_fit_is_refused_before_it_is_taken():
     assert choose("memory", 1.2 * NEEDED).cache == "memory"
     with pytest.raises(InputError) as caught:
         choose("memory", NEEDED)
-    assert "--cache=memory where 1,000 decoded images take 28 MB" in str(caught.value)
-    assert "90% of the free memory are 25 MB" in str(caught.value)
+    assert "--cache=memory where 1,000 decoded images take 27.6 MB" in str(caught.value)
+    assert "90% of the free memory are 24.9 MB" in str(caught.value)
     assert "use --cache=disk, none or auto" in str(caught.value)
 
 
 def test_a_budget_is_kept():
     assert choose("auto", 10 * NEEDED, budget_bytes=NEEDED).cache == "memory"
     assert choose("auto", 10 * NEEDED, budget_bytes=NEEDED - 1).cache == "none"
-    with pytest.raises(InputError, match="--cache_memory_mb allows 20 MB"):
+    with pytest.raises(InputError, match="--cache_memory_mb allows 20.0 MB"):
         choose("memory", 10 * NEEDED, budget_bytes=20_000_000)
 
 

@@ -15,8 +15,8 @@ from pipelines.loading.decode import decode, decode_and_resize, decode_batch
 from pipelines.loading.options import InputOptions
 from pipelines.loading.plan import steps_per_epoch
 from pipelines.runtime.errors import InputError
-from pipelines.tfrecords.example import parse_example
-from pipelines.tfrecords.manifest import load_manifest
+from pipelines.tfrecords.manifest import ShardedDataset, load_manifest
+from pipelines.tfrecords.record import parse_example
 
 STILL = InputOptions(image_size=16, batch_size=4, augmentation=None, threads=2)
 MOVING = dataclasses.replace(STILL, augmentation=Augmentation())
@@ -59,12 +59,16 @@ def test_decode_agrees_with_pillow(tmp_path):
 
 
 def test_batches_have_the_documented_form(data_dir, manifest):
-    images, labels = next(iter(train_batches(data_dir, manifest, MOVING, epochs=1, seed=0)))
+    images, labels = next(
+        iter(train_batches(ShardedDataset(data_dir, manifest), MOVING, epochs=1, seed=0))
+    )
     assert images.shape == (4, 16, 16, 3) and images.dtype == tf.float32
     assert labels.shape == (4,) and labels.dtype == tf.int64
     assert 0 <= images.numpy().min() and 0.5 < images.numpy().max() <= 1
     first = dataclasses.replace(MOVING, channels_first=True)
-    turned, _ = next(iter(train_batches(data_dir, manifest, first, epochs=1, seed=0)))
+    turned, _ = next(
+        iter(train_batches(ShardedDataset(data_dir, manifest), first, epochs=1, seed=0))
+    )
     np.testing.assert_array_equal(turned, np.transpose(images, [0, 3, 1, 2]))
 
 
@@ -72,7 +76,9 @@ def test_batches_have_the_documented_form(data_dir, manifest):
 def test_an_epoch_visits_every_example_once(data_dir, manifest, cache):
     count = manifest.splits["train"].num_examples
     options = dataclasses.replace(STILL, batch_size=1, cache=cache)
-    images, labels = collect(train_batches(data_dir, manifest, options, epochs=2, seed=0))
+    images, labels = collect(
+        train_batches(ShardedDataset(data_dir, manifest), options, epochs=2, seed=0)
+    )
     stored, stored_labels = stored_images(data_dir, manifest, "train")
     label_of = dict(zip(keys(stored), stored_labels, strict=True))
     for epoch in (slice(0, count), slice(count, None)):
@@ -83,7 +89,9 @@ def test_an_epoch_visits_every_example_once(data_dir, manifest, cache):
 def test_augmented_images_are_the_warp_of_the_stored_ones(data_dir, manifest):
     """Each augmented image is one of the stored ones under parameters within the ranges."""
     options = dataclasses.replace(MOVING, augmentation=Augmentation(0, 0, 0, 0, 0))
-    images, _ = collect(train_batches(data_dir, manifest, options, epochs=4, seed=0))
+    images, _ = collect(
+        train_batches(ShardedDataset(data_dir, manifest), options, epochs=4, seed=0)
+    )
     stored, _ = stored_images(data_dir, manifest, "train")
     plain = distances(images, stored)
     mirrored = distances(images, stored[:, :, ::-1])
@@ -96,14 +104,16 @@ def distances(images, stored):
 
 
 def test_every_position_has_draws_of_its_own(data_dir, manifest):
-    images, _ = collect(train_batches(data_dir, manifest, MOVING, epochs=3, seed=0))
+    images, _ = collect(train_batches(ShardedDataset(data_dir, manifest), MOVING, epochs=3, seed=0))
     assert len(set(keys(images))) == len(images)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 1000])
 def test_evaluation_counts_every_example_once(data_dir, manifest, batch_size):
     options = dataclasses.replace(STILL, batch_size=batch_size)
-    images, labels, weights = collect(eval_batches(data_dir, manifest, "test", options))
+    images, labels, weights = collect(
+        eval_batches(ShardedDataset(data_dir, manifest), "test", options)
+    )
     stored, stored_labels = stored_images(data_dir, manifest, "test")
     assert len(images) % batch_size == 0
     real = weights == 1
@@ -116,14 +126,16 @@ def test_evaluation_counts_every_example_once(data_dir, manifest, batch_size):
 def test_a_batch_larger_than_the_split_is_refused(data_dir, manifest):
     options = dataclasses.replace(STILL, batch_size=1000)
     with pytest.raises(InputError, match="received a batch size of 1000, expected at most"):
-        train_batches(data_dir, manifest, options, epochs=1, seed=0)
+        train_batches(ShardedDataset(data_dir, manifest), options, epochs=1, seed=0)
 
 
 def test_the_last_epochs_are_only_mirrored(data_dir, manifest):
     count = steps_per_epoch(manifest, MOVING) * MOVING.batch_size
     options = dataclasses.replace(MOVING, unwarped_epochs=1)
-    images, _ = collect(train_batches(data_dir, manifest, options, epochs=3, seed=0))
-    warped, _ = collect(train_batches(data_dir, manifest, MOVING, epochs=3, seed=0))
+    images, _ = collect(
+        train_batches(ShardedDataset(data_dir, manifest), options, epochs=3, seed=0)
+    )
+    warped, _ = collect(train_batches(ShardedDataset(data_dir, manifest), MOVING, epochs=3, seed=0))
     stored, _ = stored_images(data_dir, manifest, "train")
     np.testing.assert_array_equal(images[: 2 * count], warped[: 2 * count])
     plain = distances(images[2 * count :], stored)

@@ -15,19 +15,17 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from pipelines.augmentation.config import Augmentation
-from pipelines.loading import pixel_set
+from pipelines.loading import cache as cache_module
+from pipelines.loading.cache import decoded_set, planned_set
 from pipelines.loading.dataset import eval_batches, train_batches
 from pipelines.loading.decode import decode_and_resize
-from pipelines.loading.disk_cache import decoded_set, planned_set
 from pipelines.loading.options import InputOptions
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import share_lock
-from pipelines.tfrecords.damage import damage_named
-from pipelines.tfrecords.example import parse_example
 from pipelines.tfrecords.index import INDEX_NAME, load_index
-from pipelines.tfrecords.manifest import MANIFEST_NAME, load_manifest
-from pipelines.tfrecords.record import read_records
-from pipelines.tfrecords.verification import verify
+from pipelines.tfrecords.manifest import MANIFEST_NAME, ShardedDataset, load_manifest, open_dataset
+from pipelines.tfrecords.record import parse_example, read_records
+from pipelines.tfrecords.verification import damage_named, verify
 
 ROOT = Path(__file__).parents[3]
 SIZE = 12  # to which the images, of 40x30, can be decoded at half their size
@@ -46,7 +44,7 @@ def cache(tmp_path):
 def decode_to(cache, shapes, image_size=SIZE, decode_ratio=1, class_names=None):
     manifest = load_manifest(shapes)
     manifest = dataclasses.replace(manifest, class_names=class_names or manifest.class_names)
-    return decoded_set(shapes, manifest, image_size, decode_ratio, cache_dir=cache)
+    return decoded_set(ShardedDataset(shapes, manifest), image_size, decode_ratio, cache_dir=cache)
 
 
 def snapshot(directory):
@@ -67,16 +65,16 @@ def forbid_decoding(monkeypatch):
     def decode_batch(*arguments):
         raise RuntimeError("nothing is to be decoded")
 
-    monkeypatch.setattr(pixel_set, "decode_batch", decode_batch)
+    monkeypatch.setattr(cache_module, "decode_batch", decode_batch)
 
 
 def test_each_record_has_its_pixels_and_is_where_it_was(shapes, cache):
     manifest = load_manifest(shapes)
     made = decode_to(cache, shapes)
-    assert made.data_dir == str(cache)
-    assert made.manifest == load_manifest(cache)
+    assert str(made.dataset.directory) == str(cache)
+    assert made.dataset.manifest == load_manifest(cache)
     for name, split in manifest.splits.items():
-        decoded = made.manifest.splits[name]
+        decoded = made.dataset.manifest.splits[name]
         assert decoded.class_counts == split.class_counts
         for shard, of_pixels in zip(split.shards, decoded.shards, strict=True):
             assert (of_pixels.name, of_pixels.num_examples) == (shard.name, shard.num_examples)
@@ -87,9 +85,9 @@ def test_each_record_has_its_pixels_and_is_where_it_was(shapes, cache):
 
 
 def test_its_index_leads_to_its_records(shapes, cache):
-    pixels = decode_to(cache, shapes).manifest
+    pixels = decode_to(cache, shapes).dataset.manifest
     for name, split in pixels.splits.items():
-        index = load_index(cache, pixels, name)
+        index = load_index(ShardedDataset(cache, pixels), name)
         shards = [(cache / shard.name).read_bytes() for shard in split.shards]
         counts = [shard.num_examples for shard in split.shards]
         rows = zip(index.offsets, index.labels, np.repeat(range(len(shards)), counts), strict=True)
@@ -100,15 +98,20 @@ def test_its_index_leads_to_its_records(shapes, cache):
 
 def test_a_plan_says_what_would_be_done_and_does_nothing(shapes, cache):
     def plan(size):
-        return planned_set(shapes, load_manifest(shapes), size, 1, cache_dir=cache)
+        return planned_set(open_dataset(shapes), size, 1, cache_dir=cache)
 
     planned = plan(SIZE)
     assert not cache.exists()
-    assert planned.data_dir == str(shapes) and planned.manifest == load_manifest(shapes)
-    assert planned.story == f"to be made in {cache}: 0 MB"
+    assert str(planned.dataset.directory) == str(
+        shapes
+    ) and planned.dataset.manifest == load_manifest(shapes)
+    assert planned.story == f"to be made in {cache}: 17 kB"
     made = decode_to(cache, shapes)
     before = snapshot(cache)
-    assert plan(SIZE).data_dir == made.data_dir and plan(SIZE).manifest == made.manifest
+    assert (
+        plan(SIZE).dataset.directory == made.dataset.directory
+        and plan(SIZE).dataset.manifest == made.dataset.manifest
+    )
     assert plan(SIZE).story == made.story.replace("made in", "found in")
     assert snapshot(cache) == before
 
@@ -117,11 +120,11 @@ def test_a_plan_refuses_what_cannot_be_replaced(shapes, cache):
     cache.mkdir()
     (cache / "notes.txt").write_text("")
     with pytest.raises(InputError, match="which holds something, but no"):
-        planned_set(shapes, load_manifest(shapes), SIZE, 1, cache_dir=cache)
+        planned_set(open_dataset(shapes), SIZE, 1, cache_dir=cache)
 
 
 def test_it_is_a_finished_set(shapes, cache):
-    manifest, pixels = load_manifest(shapes), decode_to(cache, shapes).manifest
+    manifest, pixels = load_manifest(shapes), decode_to(cache, shapes).dataset.manifest
     assert verify(cache, progress=False).problems == ()
     assert (pixels.encoding, pixels.image_shape) == ("raw", (SIZE, SIZE, 3))
     assert pixels.class_names == manifest.class_names
@@ -146,12 +149,12 @@ def test_batches_are_the_same_to_the_bit(shapes, cache, decode_ratio):
     of_pixels = dataclasses.replace(options, decode_ratio=1)
     pairs = (
         (
-            train_batches(shapes, manifest, options, epochs=3, seed=1),
-            train_batches(made.data_dir, made.manifest, of_pixels, epochs=3, seed=1),
+            train_batches(ShardedDataset(shapes, manifest), options, epochs=3, seed=1),
+            train_batches(made.dataset, of_pixels, epochs=3, seed=1),
         ),
         (
-            eval_batches(shapes, manifest, "test", options),
-            eval_batches(made.data_dir, made.manifest, "test", of_pixels),
+            eval_batches(ShardedDataset(shapes, manifest), "test", options),
+            eval_batches(made.dataset, "test", of_pixels),
         ),
     )
     for expected, received in pairs:
@@ -168,9 +171,9 @@ def test_it_is_found_again_and_nothing_is_decoded(shapes, cache, monkeypatch):
     before = snapshot(cache)
     forbid_decoding(monkeypatch)
     found = decode_to(cache, shapes)
-    assert made.story == f"made in {cache}: 24 images of {SIZE}x{SIZE} pixels, 0 MB"
+    assert made.story == f"made in {cache}: 24 images of {SIZE}x{SIZE} pixels, 15 kB"
     assert found.story == made.story.replace("made", "found")
-    assert found.manifest == made.manifest
+    assert found.dataset.manifest == made.dataset.manifest
     assert snapshot(cache) == before
 
 
@@ -187,7 +190,7 @@ def test_a_set_of_another_origin_is_replaced(shapes, cache, changes, replaced):
     made = decode_to(cache, shapes, **changes)
     assert made.story.startswith(f"made in {cache} in place of {replaced}: 24 images of ")
     assert verify(cache, progress=False).problems == ()
-    assert load_manifest(cache) == made.manifest
+    assert load_manifest(cache) == made.dataset.manifest
     assert decode_to(cache, shapes, **changes).story.startswith("found")
     assert sorted(os.listdir(cache.parent)) == ["shapes", "shapes.cache"]
 
@@ -212,7 +215,7 @@ DAMAGE = {
 def test_a_damaged_one_is_made_again(shapes, cache, fault):
     made = decode_to(cache, shapes)
     whole = snapshot(cache).keys()
-    DAMAGE[fault](cache, made.manifest.splits["test"].shards[0].name)
+    DAMAGE[fault](cache, made.dataset.manifest.splits["test"].shards[0].name)
     assert decode_to(cache, shapes).story.startswith(f"made in {cache} in place of damaged ones: ")
     assert verify(cache, progress=False).problems == ()
     assert snapshot(cache).keys() == whole
@@ -280,8 +283,8 @@ def test_an_interruption_leaves_what_was_there(shapes, cache, monkeypatch, earli
         written.append(path)
         return write_shard(path, records)
 
-    write_shard = pixel_set.write_shard
-    monkeypatch.setattr(pixel_set, "write_shard", write_one)
+    write_shard = cache_module.write_shard
+    monkeypatch.setattr(cache_module, "write_shard", write_one)
     with pytest.raises((KeyboardInterrupt, InputError)) as caught:
         decode_to(cache, shapes, SIZE + 1)
     assert written
@@ -294,18 +297,18 @@ def test_an_interruption_leaves_what_was_there(shapes, cache, monkeypatch, earli
 
 KILLED = """
 import os, signal, sys
-from pipelines import pixel_set
-from pipelines.tfrecords.damage import damage_named
-from pipelines.loading.disk_cache import decoded_set
-from pipelines.tfrecords.manifest import load_manifest
+from pipelines.loading import cache
+from pipelines.tfrecords.verification import damage_named
+from pipelines.loading.cache import decoded_set
+from pipelines.tfrecords.manifest import open_dataset
 
 def write_one(path, records):
     write_shard(path, records)
     os.kill(os.getpid(), signal.SIGKILL)
 
-write_shard = pixel_set.write_shard
-pixel_set.write_shard = write_one
-decoded_set(sys.argv[1], load_manifest(sys.argv[1]), 12, 1, cache_dir=sys.argv[2])
+write_shard = cache.write_shard
+cache.write_shard = write_one
+decoded_set(open_dataset(sys.argv[1]), 12, 1, cache_dir=sys.argv[2])
 """
 
 
@@ -331,8 +334,8 @@ def test_what_came_to_be_there_meanwhile_stays(shapes, cache, monkeypatch):
         (cache / "notes.txt").write_text("mine")
         return write_shard(path, records)
 
-    write_shard = pixel_set.write_shard
-    monkeypatch.setattr(pixel_set, "write_shard", write_one)
+    write_shard = cache_module.write_shard
+    monkeypatch.setattr(cache_module, "write_shard", write_one)
     with pytest.raises(InputError, match=r"is not empty \(any more\)"):
         decode_to(cache, shapes)
     assert os.listdir(cache) == ["notes.txt"]
@@ -352,8 +355,8 @@ def test_two_at_once_make_it_once(shapes, cache, monkeypatch, capsys):
     def run(name):
         stories[name] = decode_to(cache, shapes).story
 
-    write_shard = pixel_set.write_shard
-    monkeypatch.setattr(pixel_set, "write_shard", write_one)
+    write_shard = cache_module.write_shard
+    monkeypatch.setattr(cache_module, "write_shard", write_one)
     first, second = (threading.Thread(target=run, args=[name]) for name in ("first", "second"))
     first.start()
     assert halfway.wait(60)
@@ -383,12 +386,12 @@ def test_what_another_run_reads_is_not_replaced(shapes, cache):
 
 READER = """
 import sys
-from pipelines.tfrecords.damage import damage_named
-from pipelines.loading.disk_cache import decoded_set
-from pipelines.tfrecords.manifest import load_manifest
+from pipelines.tfrecords.verification import damage_named
+from pipelines.loading.cache import decoded_set
+from pipelines.tfrecords.manifest import open_dataset
 
-manifest = load_manifest(sys.argv[1])
-print(decoded_set(sys.argv[1], manifest, 12, 1, cache_dir=sys.argv[2]).story, flush=True)
+dataset = open_dataset(sys.argv[1])
+print(decoded_set(dataset, 12, 1, cache_dir=sys.argv[2]).story, flush=True)
 sys.stdin.read()
 """
 
@@ -414,7 +417,7 @@ def test_a_full_disk_is_told_before_anything_is_written(shapes, tmp_path, monkey
     cache = tmp_path / "new" / "cache"
     with pytest.raises(InputError) as caught:
         decode_to(cache, shapes, 300)
-    assert "with 6 MB free, expected 6 MB for" in str(caught.value)
+    assert "with 6.4 MB free, expected 6.5 MB for" in str(caught.value)
     assert "use --cache=none" in str(caught.value)
     assert asked == [tmp_path]
     assert os.listdir(tmp_path) == ["shapes"]
@@ -423,18 +426,18 @@ def test_a_full_disk_is_told_before_anything_is_written(shapes, tmp_path, monkey
 
 def test_the_room_that_is_asked_for_is_enough(shapes, cache):
     made = decode_to(cache, shapes)
-    num_bytes = sum(shard.num_bytes for shard in made.manifest.shards)
-    assert num_bytes <= pixel_set.pixel_set_bytes(load_manifest(shapes), SIZE) < 1.3 * num_bytes
+    num_bytes = sum(shard.num_bytes for shard in made.dataset.manifest.shards)
+    assert num_bytes <= cache_module.pixel_set_bytes(load_manifest(shapes), SIZE) < 1.3 * num_bytes
 
 
 def test_it_is_beside_the_set_unless_said_otherwise(shapes, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     for data_dir in ("shapes", "shapes/", shapes, "~/shapes"):
-        found = decoded_set(data_dir, load_manifest(shapes), SIZE, 1)
-        assert found.data_dir == f"{shapes}.cache"
+        found = decoded_set(ShardedDataset(data_dir, load_manifest(shapes)), SIZE, 1)
+        assert str(found.dataset.directory) == f"{shapes}.cache"
     assert found.story.startswith("found")
-    assert decoded_set(shapes, load_manifest(shapes), SIZE, 1, cache_dir="~/mine").data_dir == str(
+    assert decoded_set(open_dataset(shapes), SIZE, 1, cache_dir="~/mine").dataset.directory == Path(
         tmp_path / "mine"
     )
 
@@ -444,14 +447,17 @@ def test_a_remote_set_needs_a_place(shapes, monkeypatch):
     with pytest.raises(
         InputError, match="received --cache=disk for 'gs://bucket/set'.*--cache_dir"
     ):
-        decoded_set("gs://bucket/set", load_manifest(shapes), SIZE, 1)
+        decoded_set(ShardedDataset("gs://bucket/set", load_manifest(shapes)), SIZE, 1)
 
 
 @pytest.mark.parametrize("cache_dir", [None, "elsewhere"])
 def test_a_set_of_pixels_is_used_as_it_is(shapes, cache, cache_dir):
     pixels = decode_to(cache, shapes)
-    same = decoded_set(pixels.data_dir, pixels.manifest, SIZE, 1, cache_dir=cache_dir)
-    assert (same.data_dir, same.manifest) == (pixels.data_dir, pixels.manifest)
+    same = decoded_set(pixels.dataset, SIZE, 1, cache_dir=cache_dir)
+    assert (str(same.dataset.directory), same.dataset.manifest) == (
+        str(pixels.dataset.directory),
+        pixels.dataset.manifest,
+    )
     assert same.story == f"{cache} holds pixels already, which are read as they are"
     assert sorted(os.listdir(cache.parent)) == ["shapes", "shapes.cache"]
 
@@ -510,10 +516,10 @@ def test_it_says_how_far_it_is(shapes, cache, monkeypatch, capsys):
 
 def test_damage_that_shows_while_it_is_read_is_named_with_what_to_do(shapes, cache):
     decoded = decode_to(cache, shapes)
-    flip_a_bit(cache / decoded.manifest.splits["train"].shards[0].name)
+    flip_a_bit(cache / decoded.dataset.manifest.splits["train"].shards[0].name)
     options = InputOptions(image_size=SIZE, batch_size=6, cache="none")
     with pytest.raises(InputError) as caught, damage_named(cache):
-        list(train_batches(cache, decoded.manifest, options, epochs=1, seed=0))
+        list(train_batches(decoded.dataset, options, epochs=1, seed=0))
     assert "its data does not agree with its checksum" in str(caught.value)
     assert f"remove {cache}, which the next run with --cache=disk makes again" in str(caught.value)
     assert "copy the set" not in str(caught.value)

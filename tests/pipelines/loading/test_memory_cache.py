@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from pipelines.loading.memory_cache import MemoryCache
+from pipelines.loading.cache import MemoryCache
 
 
 def test_images_come_back_by_their_records():

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.loading.balance import balanced_repeats, balanced_visits
 from pipelines.loading.order import (
     BLOCK_RECORDS,
+    oversampled_repeats,
+    oversampled_visits,
     plan_blocks,
     shuffled_order,
     stored_order,
@@ -145,11 +146,11 @@ def test_oversampling_visits_all_classes_equally_often():
     labels = np.array([0] * 90 + [1] * 20 + [2] * 50)
     labels = np.random.default_rng(0).permutation(labels)
     blocks = make_blocks(100, 60)
-    repeats = balanced_repeats(labels, (90, 20, 50))
+    repeats = oversampled_repeats(labels, (90, 20, 50))
     orders = [visited(shuffled_order(blocks, 50, 0, epoch, repeats)) for epoch in (0, 1)]
     times = np.array([np.bincount(order, minlength=160) for order in orders])
     for order, counts in zip(orders, times, strict=True):
-        assert len(order) == balanced_visits((90, 20, 50)) == 270
+        assert len(order) == oversampled_visits((90, 20, 50)) == 270
         assert np.bincount(labels[order]).tolist() == [90, 90, 90]
         assert set(counts[labels == 0]) == {1}
         assert set(counts[labels == 1]) == {4, 5}
@@ -160,4 +161,4 @@ def test_oversampling_visits_all_classes_equally_often():
 
 def test_a_class_without_examples_cannot_be_oversampled():
     with pytest.raises(InputError, match="--oversample for classes with 3, 0 training examples"):
-        balanced_repeats(np.zeros(3, np.int64), (3, 0))
+        oversampled_repeats(np.zeros(3, np.int64), (3, 0))

@@ -9,10 +9,9 @@ import tensorflow as tf
 from pipelines.augmentation.config import Augmentation
 from pipelines.loading.dataset import train_batches
 from pipelines.loading.options import InputOptions
-from pipelines.loading.plan import steps_per_epoch
-from pipelines.loading.sharding import Worker
+from pipelines.loading.plan import Worker, steps_per_epoch
 from pipelines.runtime.errors import InputError
-from pipelines.tfrecords.manifest import load_manifest
+from pipelines.tfrecords.manifest import ShardedDataset, load_manifest
 
 EPOCHS, SEED = 3, 7
 # Everything that is random, at once; a buffer that makes several windows of an epoch.
@@ -55,13 +54,15 @@ def manifest(data_dir):
 def reference(data_dir, manifest):
     """Each step's images and labels, of the plainest of all chains."""
     plain = dataclasses.replace(OPTIONS, cache="none", threads=1, readers=1)
-    return steps_of(train_batches(data_dir, manifest, plain, epochs=EPOCHS, seed=SEED))
+    return steps_of(
+        train_batches(ShardedDataset(data_dir, manifest), plain, epochs=EPOCHS, seed=SEED)
+    )
 
 
-def steps_of(batches, parts=1):
-    """The batches of the data set, `parts` of them put together for each step."""
+def steps_of(batches, replicas=1):
+    """The batches of the data set, `replicas` of them put together for each step."""
     pieces = [tuple(np.asarray(field) for field in batch) for batch in batches]
-    steps = [pieces[start : start + parts] for start in range(0, len(pieces), parts)]
+    steps = [pieces[start : start + replicas] for start in range(0, len(pieces), replicas)]
     return [[np.concatenate(column) for column in zip(*step, strict=True)] for step in steps]
 
 
@@ -75,20 +76,19 @@ def assert_same(received, expected):
 def make(data_dir, manifest, start_step=0, worker=None, **changes):
     options = dataclasses.replace(OPTIONS, **changes)
     batches = train_batches(
-        data_dir,
-        manifest,
+        ShardedDataset(data_dir, manifest),
         options,
         epochs=EPOCHS,
         seed=SEED,
         start_step=start_step,
         worker=worker or Worker(),
     )
-    return steps_of(batches, options.parts)
+    return steps_of(batches, options.replicas)
 
 
 # Every pair of values comes together at least once.
 @pytest.mark.parametrize(
-    ("cache", "readers", "threads", "parts"),
+    ("cache", "readers", "threads", "replicas"),
     [
         ("memory", 1, 1, 1),
         ("memory", 5, 4, 4),
@@ -101,10 +101,12 @@ def make(data_dir, manifest, start_step=0, worker=None, **changes):
     ],
 )
 def test_neither_readers_threads_replicas_nor_cache_change_a_bit(
-    data_dir, manifest, reference, cache, readers, threads, parts
+    data_dir, manifest, reference, cache, readers, threads, replicas
 ):
     tf.random.set_seed(readers)  # nor what a program has set globally
-    received = make(data_dir, manifest, cache=cache, readers=readers, threads=threads, parts=parts)
+    received = make(
+        data_dir, manifest, cache=cache, readers=readers, threads=threads, replicas=replicas
+    )
     assert_same(received, reference)
 
 
@@ -144,7 +146,10 @@ def test_epochs_and_seeds_have_orders_of_their_own(data_dir, manifest):
     orders = set()
     for seed in (0, 1):
         images, _ = zip(
-            *steps_of(train_batches(data_dir, manifest, still, epochs=2, seed=seed)), strict=True
+            *steps_of(
+                train_batches(ShardedDataset(data_dir, manifest), still, epochs=2, seed=seed)
+            ),
+            strict=True,
         )
         orders |= {np.stack(images[:11]).tobytes(), np.stack(images[11:]).tobytes()}
     assert len(orders) == 4
@@ -203,7 +208,7 @@ def test_workers_by_file_draw_augmentations_of_their_own(data_dir, manifest):
 @pytest.mark.parametrize("start_step", [0, 5, 13])
 def test_oversampling_is_part_of_the_order(data_dir, manifest, start_step):
     plain = make(data_dir, manifest, cache="none", oversample=True)
-    for changes in ({"cache": "memory"}, {"threads": 1, "parts": 2}):
+    for changes in ({"cache": "memory"}, {"threads": 1, "replicas": 2}):
         resumed = make(data_dir, manifest, start_step, oversample=True, **changes)
         assert_same(resumed, plain[start_step:])
 
@@ -212,14 +217,14 @@ def test_oversampling_is_part_of_the_order(data_dir, manifest, start_step):
 @pytest.mark.parametrize("start_step", [0, 7, 29])
 def test_what_is_skipped_is_not_decoded(data_dir, manifest, monkeypatch, cache, start_step):
     decoded = tf.Variable(0)
-    from pipelines.loading import decoding
+    from pipelines.loading import dataset
 
     def counted(encoded, image_size, ratio):
         decoded.assign_add(tf.size(encoded))
         return decode_batch(encoded, image_size, ratio)
 
-    decode_batch = decoding.decode_batch
-    monkeypatch.setattr(decoding, "decode_batch", counted)
+    decode_batch = dataset.decode_batch
+    monkeypatch.setattr(dataset, "decode_batch", counted)
     make(data_dir, manifest, start_step, cache=cache, threads=1)
     wanted = (EPOCHS * 11 - start_step) * 8
     in_last_epoch_only = start_step >= 2 * 11
@@ -240,7 +245,7 @@ def test_batches_that_workers_cannot_divide_are_refused(data_dir, manifest):
 
 def test_mixing_needs_pairs_on_every_replica():
     with pytest.raises(InputError, match="batch size of 8 for 8 replicas .* a multiple of 16"):
-        dataclasses.replace(OPTIONS, parts=8)
+        dataclasses.replace(OPTIONS, replicas=8)
 
 
 @pytest.mark.parametrize("start_step", [-1, EPOCHS * 11 + 1])

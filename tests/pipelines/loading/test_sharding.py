@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.loading.sharding import Worker
+from pipelines.loading.plan import Worker
 from pipelines.runtime.errors import InputError
 from pipelines.tfrecords.manifest import Shard
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipelines.loading.dataset import block_reader, read_windows
 from pipelines.loading.order import shuffled_order, stored_order, windows_of
-from pipelines.loading.part import part_of
-from pipelines.loading.sharding import ALONE
-from pipelines.loading.windows import block_reader, read_windows
-from pipelines.tfrecords.manifest import load_manifest
+from pipelines.loading.plan import ALONE, worker_data
+from pipelines.tfrecords.manifest import ShardedDataset, load_manifest, open_dataset
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +20,9 @@ def data_dir(make_finished_set):
 
 def read(data_dir, order_of, readers):
     manifest = load_manifest(data_dir)
-    part = part_of(data_dir, manifest, "train", ALONE)
-    windows = windows_of(order_of(part.blocks), part.blocks, 0)
-    found = list(read_windows(windows, part.blocks, part.paths, readers).as_numpy_iterator())
+    data = worker_data(ShardedDataset(data_dir, manifest), "train", ALONE)
+    windows = windows_of(order_of(data.blocks), data.blocks, 0)
+    found = list(read_windows(windows, data, readers).as_numpy_iterator())
     return {name: np.concatenate([window[name] for window in found]) for name in found[0]}
 
 
@@ -44,7 +43,7 @@ def test_examples_come_as_they_are_planned(data_dir, readers):
 
 
 def test_labels_are_those_of_the_index(data_dir):
-    labels = part_of(data_dir, load_manifest(data_dir), "train", ALONE).labels
+    labels = worker_data(open_dataset(data_dir), "train", ALONE).labels
     found = read(data_dir, lambda blocks: stored_order(blocks, 32), 2)
     np.testing.assert_array_equal(found["label"], labels)
 
@@ -54,11 +53,11 @@ def test_a_shard_that_ends_early_fails_even_where_nothing_of_its_end_is_visited(
     cut = tmp_path / "cut"
     shutil.copytree(data_dir, cut)
     manifest = load_manifest(cut)
-    part = part_of(cut, manifest, "train", ALONE)
-    window = next(iter(windows_of(stored_order(part.blocks, 1000), part.blocks, 0)))
+    data = worker_data(ShardedDataset(cut, manifest), "train", ALONE)
+    window = next(iter(windows_of(stored_order(data.blocks, 1000), data.blocks, 0)))
     second_record = int(np.load(cut / "index.npz")["train/offsets"][1])
-    with open(part.paths[0], "r+b") as shard:
+    with open(data.paths[0], "r+b") as shard:
         shard.truncate(second_record)
-    reader = tf.function(block_reader(part.blocks, part.paths, 2))
+    reader = tf.function(block_reader(data, 2))
     with pytest.raises(tf.errors.InvalidArgumentError, match="ends before its last record"):
         reader(window.visiting(window.positions == 0))

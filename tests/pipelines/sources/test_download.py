@@ -14,7 +14,7 @@ import pytest
 from pipelines import sources
 from pipelines.runtime.errors import InputError
 from pipelines.sources import STUDY_CLASSES, open_source
-from pipelines.sources.download import RemoteArchive, download
+from pipelines.sources.remote import RemoteArchive, download
 
 
 @pytest.fixture

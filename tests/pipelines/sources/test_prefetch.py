@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.runtime.errors import InputError
 from pipelines.sources import SourceImage
-from pipelines.sources.prefetch import read_ahead, take_ahead
+from pipelines.sources.base import read_ahead, take_ahead
 
 
 def test_items_are_taken_before_they_are_asked_for_and_keep_their_order():

@@ -11,8 +11,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from pipelines.conversion.convert import convert
-from pipelines.conversion.settings import Settings
 from pipelines.sources import SourceImage, open_source
+from pipelines.tfrecords.manifest import Settings
 
 IMAGE = tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg")
 ENCODED = {"image": tfds.decode.SkipDecoding()}

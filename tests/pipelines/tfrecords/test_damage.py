@@ -9,9 +9,9 @@ import tensorflow as tf
 from pipelines.loading.dataset import eval_batches, train_batches
 from pipelines.loading.options import InputOptions
 from pipelines.runtime.errors import InputError
-from pipelines.tfrecords.damage import damage_named
 from pipelines.tfrecords.index import load_index
-from pipelines.tfrecords.manifest import load_manifest
+from pipelines.tfrecords.manifest import ShardedDataset, load_manifest
+from pipelines.tfrecords.verification import damage_named
 
 OPTIONS = InputOptions(image_size=16, batch_size=6, augmentation=None)
 
@@ -26,9 +26,9 @@ def read_all(data_dir, manifest, split, cache):
     options = dataclasses.replace(OPTIONS, cache=cache)
     with damage_named(data_dir):
         if split == "train":
-            list(train_batches(data_dir, manifest, options, epochs=1, seed=0))
+            list(train_batches(ShardedDataset(data_dir, manifest), options, epochs=1, seed=0))
         else:
-            list(eval_batches(data_dir, manifest, split, options))
+            list(eval_batches(ShardedDataset(data_dir, manifest), split, options))
 
 
 @pytest.mark.parametrize("cache", ["memory", "none"])
@@ -38,7 +38,7 @@ def test_is_named(damaged, note_fault, kind, split, cache):
     happened = note_fault("damage while reading", f"{split}, cache={cache}: {kind}")
     manifest = load_manifest(damaged)
     shard = manifest.splits[split].shards[-1]
-    offsets = load_index(damaged, manifest, split).offsets[-shard.num_examples :]
+    offsets = load_index(ShardedDataset(damaged, manifest), split).offsets[-shard.num_examples :]
     path = damaged / shard.name
     data = bytearray(path.read_bytes())
     data[offsets[2] + 20] ^= 1

@@ -13,7 +13,13 @@ import pytest
 
 from pipelines.runtime.errors import InputError
 from pipelines.tfrecords.index import INDEX_NAME, RecordIndex, load_index, write_index
-from pipelines.tfrecords.manifest import Manifest, load_manifest, write_manifest
+from pipelines.tfrecords.manifest import (
+    Manifest,
+    ShardedDataset,
+    load_manifest,
+    open_dataset,
+    write_manifest,
+)
 from pipelines.tfrecords.verification import verify
 
 MAKE_AGAIN = "; copy the set again, or make it again with `python -m pipelines.make_tfrecords"
@@ -67,7 +73,7 @@ def test_a_damaged_index_is_refused_and_found(copied_set: Path, fault: str, note
     manifest = load_manifest(copied_set)
     damage(copied_set / INDEX_NAME)
     with pytest.raises(InputError) as caught:
-        load_index(copied_set, manifest, "train")
+        load_index(ShardedDataset(copied_set, manifest), "train")
     happened(caught.value)
     message = str(caught.value)
     assert message.startswith(f"received the index '{copied_set / INDEX_NAME}', ")
@@ -132,7 +138,7 @@ def test_what_is_no_index_is_refused(
     happened = note_fault("damaged set", fault)
     manifest = _name(copied_set, data)
     with pytest.raises(InputError) as caught:
-        load_index(copied_set, manifest, "train")
+        load_index(ShardedDataset(copied_set, manifest), "train")
     happened(caught.value)
     message = str(caught.value)
     assert f"'{copied_set / INDEX_NAME}', which cannot be read (" in message
@@ -144,7 +150,7 @@ def test_a_manifest_without_an_index_is_refused(copied_set: Path, note_fault: Ca
     happened = note_fault("damaged set", "a manifest that names no index")
     manifest = dataclasses.replace(load_manifest(copied_set), metadata={})
     with pytest.raises(InputError, match="which manifest.json does not name, expected") as caught:
-        load_index(copied_set, manifest, "train")
+        load_index(ShardedDataset(copied_set, manifest), "train")
     happened(caught.value)
     assert MAKE_AGAIN in str(caught.value)
 
@@ -180,13 +186,13 @@ def test_an_index_at_odds_with_its_manifest_is_refused(
     note_fault: Callable,
 ):
     happened = note_fault("damaged set", f"an index with {field} {fault}")
-    index = load_index(copied_set, load_manifest(copied_set), "train")
+    index = load_index(open_dataset(copied_set), "train")
     arrays = {"offsets": index.offsets, "labels": index.labels}
     arrays[field] = change(arrays[field])
     data = _archive(**{f"train_{name}": array for name, array in arrays.items()})
     manifest = _name(copied_set, data)
     with pytest.raises(InputError) as caught:
-        load_index(copied_set, manifest, "train")
+        load_index(ShardedDataset(copied_set, manifest), "train")
     happened(caught.value)
     first, _, second = str(caught.value).partition(", expected ")
     assert received in first and expected in second and MAKE_AGAIN in second
@@ -199,12 +205,12 @@ def test_an_offset_beyond_its_shard_is_refused(
 ):
     happened = note_fault("damaged set")
     manifest = load_manifest(copied_set)
-    index = load_index(copied_set, manifest, "train")
+    index = load_index(ShardedDataset(copied_set, manifest), "train")
     num_bytes = manifest.splits["train"].shards[shard].num_bytes
     offsets = _at(9 * shard + 8, num_bytes + beyond)(index.offsets)
     manifest = _name(copied_set, _archive(train_offsets=offsets, train_labels=index.labels))
     with pytest.raises(InputError) as caught:
-        load_index(copied_set, manifest, "train")
+        load_index(ShardedDataset(copied_set, manifest), "train")
     happened(caught.value)
     assert f"record 8 of {SHARDS[shard]} begins at byte {num_bytes + beyond}" in str(caught.value)
     assert f"expected a byte before {num_bytes}, where" in str(caught.value)
@@ -212,8 +218,8 @@ def test_an_offset_beyond_its_shard_is_refused(
 
 def test_the_last_byte_of_a_shard_is_none_beyond_it(copied_set: Path):
     manifest = load_manifest(copied_set)
-    index = load_index(copied_set, manifest, "train")
+    index = load_index(ShardedDataset(copied_set, manifest), "train")
     last = manifest.splits["train"].shards[1].num_bytes - 1
     offsets = _at(17, last)(index.offsets)
     manifest = _name(copied_set, _archive(train_offsets=offsets, train_labels=index.labels))
-    assert load_index(copied_set, manifest, "train").offsets[-1] == last
+    assert load_index(ShardedDataset(copied_set, manifest), "train").offsets[-1] == last

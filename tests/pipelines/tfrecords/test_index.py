@@ -8,19 +8,16 @@ import numpy as np
 import pytest
 
 from pipelines.conversion.convert import convert
-from pipelines.conversion.settings import Settings
 from pipelines.sources import open_source
-from pipelines.tfrecords.features import parse_features
 from pipelines.tfrecords.index import (
     INDEX_NAME,
     RecordIndex,
     load_index,
-    make_indices,
     write_index,
 )
-from pipelines.tfrecords.manifest import Shard, load_manifest
-from pipelines.tfrecords.record import FRAME_BYTES, read_records, scan_records
-from pipelines.tfrecords.writer import PlannedShard
+from pipelines.tfrecords.manifest import Settings, Shard, ShardedDataset, load_manifest
+from pipelines.tfrecords.record import FRAME_BYTES, parse_features, read_records, scan_records
+from pipelines.tfrecords.writer import PlannedShard, make_indices
 
 
 def _scanned(directory: Path, shard: Shard) -> list[tuple[int, int]]:
@@ -66,7 +63,7 @@ def test_the_index_of_a_set_is_what_its_shards_hold(
         "train": 3, "test": 2, "validation": 2,
     }  # fmt: skip
     for name, split in manifest.splits.items():
-        index = load_index(tmp_path / "set", manifest, name)
+        index = load_index(ShardedDataset(tmp_path / "set", manifest), name)
         assert index.offsets.dtype == index.labels.dtype == np.int64
         scanned = [pair for shard in split.shards for pair in _scanned(tmp_path / "set", shard)]
         assert list(zip(index.offsets.tolist(), index.labels.tolist(), strict=True)) == scanned
@@ -77,7 +74,7 @@ def test_reading_begins_at_any_record(data_dir: Path):
     first, second = manifest.splits["train"].shards
     contents = (data_dir / second.name).read_bytes()
     records = list(read_records(contents))
-    offsets = load_index(data_dir, manifest, "train").offsets[first.num_examples :]
+    offsets = load_index(ShardedDataset(data_dir, manifest), "train").offsets[first.num_examples :]
     for record, offset in zip(records, offsets, strict=True):
         assert next(read_records(contents[offset:])) == record
 

@@ -15,9 +15,11 @@ from pipelines.tfrecords.manifest import (
     Manifest,
     Rejected,
     Shard,
+    ShardedDataset,
     Split,
     check_shards,
     load_manifest,
+    open_dataset,
     write_manifest,
 )
 
@@ -137,7 +139,7 @@ def test_shard_outside_the_directory(manifest: Manifest, tmp_path: Path):
 
 
 def test_whole_set_passes_the_check(copied_set: Path):
-    check_shards(copied_set, load_manifest(copied_set))
+    check_shards(open_dataset(copied_set))
 
 
 def test_missing_shard_is_named(copied_set: Path):
@@ -145,7 +147,7 @@ def test_missing_shard_is_named(copied_set: Path):
     name = manifest.splits["test"].shards[-1].name
     (copied_set / name).unlink()
     with pytest.raises(InputError) as caught:
-        check_shards(copied_set, manifest)
+        check_shards(ShardedDataset(copied_set, manifest))
     assert name in str(caught.value) and "no such file" in str(caught.value)
 
 
@@ -155,7 +157,7 @@ def test_cut_shard_is_named_with_both_sizes(copied_set: Path):
     with open(copied_set / shard.name, "r+b") as stream:
         stream.truncate(100)
     with pytest.raises(InputError) as caught:
-        check_shards(copied_set, manifest)
+        check_shards(ShardedDataset(copied_set, manifest))
     for part in (shard.name, "100 bytes", f"expected {shard.num_bytes} bytes"):
         assert part in str(caught.value)
 
@@ -168,13 +170,13 @@ def test_a_shard_that_cannot_be_read_is_named(copied_set: Path, monkeypatch: pyt
 
     monkeypatch.setattr(type(epath.Path(copied_set)), "open", refuse)
     with pytest.raises(InputError, match="cannot be read .Permission denied") as caught:
-        check_shards(copied_set, manifest)
+        check_shards(ShardedDataset(copied_set, manifest))
     assert manifest.splits["train"].shards[0].name in str(caught.value)
 
 
 def test_labels_of_another_set(copied_set: Path):
     (copied_set / LABELS_NAME).write_text("lines\ncircles\nsquares\n")
     with pytest.raises(InputError) as caught:
-        check_shards(copied_set, load_manifest(copied_set))
+        check_shards(open_dataset(copied_set))
     assert "lines, circles, squares" in str(caught.value)
     assert "expected circles, lines, squares" in str(caught.value)

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.tfrecords.example import serialize_example
-from pipelines.tfrecords.features import parse_features
 from pipelines.tfrecords.record import (
     FRAME_BYTES,
     HEADER_BYTES,
     DamagedRecordError,
     frame_record,
     is_header,
+    parse_features,
     read_records,
     scan_records,
+    serialize_example,
 )
 
 RECORDS = [b"first", b"", b"third record", b"fourth"]

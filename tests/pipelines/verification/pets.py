@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.tfrecords.example import serialize_example
-from pipelines.tfrecords.index import make_indices, write_index
+from pipelines.tfrecords.index import write_index
 from pipelines.tfrecords.manifest import (
     MANIFEST_NAME,
     SCHEMA_VERSION,
@@ -18,9 +17,9 @@ from pipelines.tfrecords.manifest import (
     load_manifest,
     write_manifest,
 )
-from pipelines.tfrecords.record import FRAME_BYTES, frame_record
+from pipelines.tfrecords.record import FRAME_BYTES, frame_record, serialize_example
 from pipelines.tfrecords.verification import verify
-from pipelines.tfrecords.writer import PlannedShard
+from pipelines.tfrecords.writer import PlannedShard, make_indices
 
 CLASS_NAMES = ("cats", "dogs", "owls")
 IMAGE_SHAPE = (4, 5, 3)

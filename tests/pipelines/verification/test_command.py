@@ -26,7 +26,7 @@ def test_the_command_on_a_good_set(pets: Path, tmp_path: Path):
     status, output, errors = _run(*flags)
     assert (status, errors) == (0, "")
     size = sum(path.stat().st_size for path in pets.glob("*.tfrecord*"))
-    summary = f"pets in {pets}: 3 shards, 18 records, {size / 1e6:.1f} MB: all as written.\n"
+    summary = f"pets in {pets}: 3 shards, 18 records, {size / 1e3:.0f} kB: all as written.\n"
     assert output == summary
     assert json.loads((tmp_path / "found.json").read_text()) == {
         "data_dir": str(pets),

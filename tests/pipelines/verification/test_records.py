@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from pipelines.tfrecords.example import FEATURES
+from pipelines.tfrecords.record import FEATURE_KINDS
 from tests.pipelines.verification.pets import (
     IMAGE_BYTES,
     IMAGE_SHAPE,
@@ -40,7 +40,7 @@ _TWO_INTEGERS = tf.train.Feature(int64_list=tf.train.Int64List(value=[1, 2]))
 _NO_BYTES = tf.train.Feature(bytes_list=tf.train.BytesList())
 
 
-@pytest.mark.parametrize("name", FEATURES)
+@pytest.mark.parametrize("name", FEATURE_KINDS)
 @pytest.mark.parametrize(
     ("fault", "feature", "problem"),
     [
@@ -84,7 +84,7 @@ def test_a_record_that_is_no_example(pets: Path, find: Callable):
     replace_shard(pets, TRAIN_1, records)
     assert find(pets) == [
         (TRAIN_1, 0, "it is no tf.train.Example"),
-        *((TRAIN_1, 2, f"it lacks the feature {name!r}") for name in FEATURES),
+        *((TRAIN_1, 2, f"it lacks the feature {name!r}") for name in FEATURE_KINDS),
     ]
 
 
@@ -117,6 +117,5 @@ def test_file_names_that_occur_twice(pets: Path, find: Callable):
 def test_equal_hashes_of_names_that_differ_are_no_finding(
     pets: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    for module in ("shard_check", "verification"):
-        monkeypatch.setattr(f"pipelines.{module}.hash", lambda name: 7, raising=False)
+    monkeypatch.setattr("pipelines.tfrecords.verification.hash", lambda name: 7, raising=False)
     assert found_in(pets) == []

@@ -102,8 +102,8 @@ def test_another_class_list_is_refused(evaluate, image_folder, tmp_path, data, n
     place = image_folder
     if data == "data_dir":
         from pipelines.conversion.convert import convert
-        from pipelines.conversion.settings import Settings
         from pipelines.sources import open_source
+        from pipelines.tfrecords.manifest import Settings
 
         place = tmp_path / "set"
         convert(open_source(str(image_folder)), Settings(), place)

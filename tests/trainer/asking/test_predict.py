@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from pipelines.conversion.convert import convert
-from pipelines.conversion.settings import Settings
 from pipelines.runtime.errors import InputError
 from pipelines.sources import open_source
+from pipelines.tfrecords.manifest import Settings
 from tests.conftest import tiny_jpeg
 from tests.testing.rounding import assert_same_answers
 from trainer.asking.asked_data import find_source, find_split

@@ -44,7 +44,7 @@ def test_it_says_what_is_to_come_and_leaves_nothing(shapes, tmp_path, capsys):
     for part in (
         "* --batch_size=4  (default: 16)\n",
         "Total params: ",
-        f"cache     disk: to be made in {shapes}.cache: 0 MB\n",
+        f"cache     disk: to be made in {shapes}.cache: 17 kB\n",
         "batch     4 images, 2 on each of 2 replicas\n",
         "steps     4 an epoch, 8 in all\n",
         f"run       {tmp_path}/new/run\n",
