@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from etils import epath
 
-from pipelines.runtime.console import say
+from pipelines.runtime.console import readable_size, say, table
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.flags import option, run
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SHARDS = 8
 DEFAULT_IMAGE_SIZE = 96  # the trainer's default, too
+_SHOWN = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,9 +190,6 @@ class ConvertConfig:
         return settings
 
 
-_SHOWN = 5
-
-
 def main(config: ConvertConfig) -> None:
     """Carries out one conversion and prints what has been written."""
     # Here, so that --help and a wrong flag do not wait for scikit-learn.
@@ -229,25 +227,27 @@ def _engine(config: ConvertConfig) -> "Engine | None":
 
 def _summary(manifest: Manifest, output_dir: str) -> str:
     splits = manifest.splits
-    megabytes = sum(shard.num_bytes for shard in manifest.shards) / 1e6
     counts = [split.class_counts for split in splits.values()]
     rows = [
         ("", *splits),
         *zip(manifest.class_names, *counts, strict=True),
         ("total", *(split.num_examples for split in splits.values())),
     ]
-    width = max(len(str(row[0])) for row in rows)
-    lines = [f"{row[0]:{width}}" + "".join(f"{cell:>12}" for cell in row[1:]) for row in rows]
+    lines = table([tuple(map(str, row)) for row in rows])
     extras = {
         "Ignored": manifest.source["ignored_files"],
         "Normalised": manifest.normalised,
         "Found": manifest.remarks,
         "Rejected": Counter(rejected.reason for rejected in manifest.rejected),
     }
-    for word, reasons in extras.items():
-        lines += [f"{word}: {count} x {reason}" for reason, count in reasons.items()]
-    head = f"{manifest.name} in {output_dir}: {len(manifest.shards)} shards, {megabytes:.1f} MB"
-    return "\n".join([head, *lines, *_duplicate_lines(manifest)])
+    found = [
+        f"{word}: {count} x {reason}"
+        for word, reasons in extras.items()
+        for reason, count in reasons.items()
+    ]
+    size = readable_size(sum(shard.num_bytes for shard in manifest.shards))
+    head = f"{manifest.name} in {output_dir}: {len(manifest.shards)} shards, {size}"
+    return "\n".join([head, *lines, *found, *_duplicate_lines(manifest)])
 
 
 def _duplicate_lines(manifest: Manifest) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from etils import epath
 
-from pipelines.runtime.console import readable_size
+from pipelines.runtime.console import printable, readable_size, table
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file, write_output_file
 from pipelines.runtime.flags import option, run
@@ -61,12 +61,10 @@ def main(config: VerifyConfig) -> None:
 def _table(problems: Sequence[Problem]) -> str:
     rows = [("file", "record", "problem")]
     for problem in problems:
-        # A file that does not belong here may have any name.
-        name = problem.file if problem.file.isprintable() else repr(problem.file)
         record = "-" if problem.record is None else str(problem.record)
-        rows.append((name, record, " ".join(problem.problem.split())))
-    width = max(len(row[0]) for row in rows)
-    return "\n".join(f"{name:{width}}  {record:>6}  {text}" for name, record, text in rows)
+        # A file that does not belong here may have any name.
+        rows.append((printable(problem.file), record, " ".join(problem.problem.split())))
+    return "\n".join(table(rows, last_is_text=True))
 
 
 def _write_json(path: str, data_dir: str, found: Verification) -> None:

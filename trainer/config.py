@@ -20,27 +20,6 @@ CONFIG_NAME = "config.json"
 HARDWARE, OUTPUT = "Hardware and speed", "Output"
 CHECKPOINTS = "Checkpoints"
 
-# Each worker may have its own; those of `run_dir` and checkpoints count in the chief only.
-_OF_EACH_WORKER = {
-    "audit",
-    "cache",
-    "cache_dir",
-    "cache_memory_mb",
-    "classes",
-    "data_dir",
-    "data_service",
-    "histograms",
-    "input_readers",
-    "input_threads",
-    "keep_checkpoints",
-    "pictures",
-    "profile_steps",
-    "resume",
-    "run_dir",
-    "verify_data",
-    "worker_timeout",
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig(SummaryConfig):
@@ -69,9 +48,15 @@ class TrainConfig(SummaryConfig):
         "Read all shards before the start and compare their hashes; without it, whether each is "
         "there with its size.",
         group=DATA,
+        decides="output",
+        per_worker=True,
     )
     classes: tuple[str, ...] = option(
-        (), "If given, the class names that the data must have.", group=DATA
+        (),
+        "If given, the class names that the data must have.",
+        group=DATA,
+        decides="output",
+        per_worker=True,
     )
     shard_by: str = option(
         "example",
@@ -86,66 +71,86 @@ class TrainConfig(SummaryConfig):
         "same on several machines, each of which runs this command with the same flags; TF_CONFIG "
         "or Slurm say where they are. tpu (untested): that of TPU_NAME, or of this machine.",
         group=HARDWARE,
+        decides="speed",
         choices=("default", "mirrored", "multi_worker", "tpu"),
     )
     worker_timeout: float = option(
         300.0,
         "How many seconds the workers of --strategy=multi_worker wait for each other at the start.",
         group=HARDWARE,
+        decides="output",
+        per_worker=True,
     )
     virtual_devices: int = option(
         0,
         "Split the CPU into N logical devices, to try --strategy=mirrored without GPUs.",
         group=HARDWARE,
+        decides="speed",
     )
     precision: str = option(
         "auto",
         "auto: float16 on GPUs with tensor cores, bfloat16 on CPUs with AMX or AVX512-BF16 where a "
         "trial convolution runs by oneDNN, else float32.",
         group=HARDWARE,
+        decides="speed",
         choices=("auto", "float32", "mixed_float16", "mixed_bfloat16"),
     )
     steps_per_call: int = option(
         1,
         "Steps in one call of TensorFlow: more where devices wait for Python between short steps.",
         group=HARDWARE,
+        decides="speed",
     )
     run_dir: str | None = option(
         None,
         "Directory for logs, checkpoints, model and report; a run that is in it goes on. A new "
         "runs/DATA-TIME unless given.",
         group=OUTPUT,
+        decides="output",
+        is_place=True,
+        per_worker=True,
     )
     pictures: bool = option(
         True,
         "Draw what the model gets right and wrong and where it looks; plot.png comes in any case.",
         group=OUTPUT,
+        decides="output",
+        per_worker=True,
     )
     audit: bool = option(
         True,
         "Tell in the run directory's README.md what image size, shape, border and a thumbnail "
         "alone give away, as `pipelines.inspect --audit` does.",
         group=OUTPUT,
+        decides="output",
+        per_worker=True,
     )
     checkpoint_every: str = option(
         "epoch",
         "When the run is saved: epoch; a number of steps, such as 500; or whole minutes, such as "
         "10m. A run that is stopped by Ctrl-C or SIGTERM is saved, too.",
         group=CHECKPOINTS,
+        decides="output",
     )
-    keep_checkpoints: int = option(3, "How many, the newest, are kept.", group=CHECKPOINTS)
+    keep_checkpoints: int = option(
+        3, "How many, the newest, are kept.", group=CHECKPOINTS, decides="output", per_worker=True
+    )
     resume: str = option(
         "auto",
         "auto: go on with what --run_dir holds, from its newest checkpoint. never: refuse a "
         "--run_dir that holds a run. Or another run's directory, or a checkpoint of it, to go on "
         "from in a new --run_dir.",
         group=CHECKPOINTS,
+        decides="output",
+        is_place=True,
+        per_worker=True,
     )
     check_numbers_every: int = option(
         100,
         "Steps after which loss and weights are checked for NaN and infinity; they are also before "
         "each checkpoint and after each epoch.",
         group=CHECKPOINTS,
+        decides="output",
     )
 
     def __post_init__(self) -> None:
@@ -191,11 +196,11 @@ class TrainConfig(SummaryConfig):
             )
 
     def agreed(self) -> dict[str, str]:
-        """What must be the same on all workers, by flag: all that is not a matter of places."""
+        """What must be the same on all workers, by flag."""
         return {
-            f"--{name}": str(value)
-            for name, value in dataclasses.asdict(self).items()
-            if name not in _OF_EACH_WORKER
+            f"--{field.name}": str(getattr(self, field.name))
+            for field in dataclasses.fields(self)
+            if not field.metadata["per_worker"]
         }
 
     def as_json(self) -> dict[str, Any]:

@@ -36,6 +36,9 @@ class InputConfig:
         "data/tfrecords",
         "Directory of shards that pipelines.make_tfrecords wrote.",
         group=DATA,
+        decides="output",
+        is_place=True,
+        per_worker=True,
     )
     image_size: int = option(
         96, "Height and width in pixels to which images are stretched.", group=DATA
@@ -101,6 +104,7 @@ class InputConfig:
         "host: in the input pipeline. device: on the replica, to which uint8 travels, a quarter "
         "of the bytes; for GPUs.",
         group=AUGMENTATION,
+        decides="speed",
         choices=AUGMENT_ON,
     )
     shuffle_buffer: int = option(
@@ -121,32 +125,47 @@ class InputConfig:
         "Where decoded images stay: memory; disk, a set of pixels that later runs find again; "
         "none, they are decoded in each epoch. auto: memory where there is room, else none.",
         group=INPUT_SPEED,
+        decides="speed",
+        per_worker=True,
         choices=CACHES,
     )
     cache_dir: str | None = option(
-        None, "Directory for --cache=disk; DATA_DIR.cache unless given.", group=INPUT_SPEED
+        None,
+        "Directory for --cache=disk; DATA_DIR.cache unless given.",
+        group=INPUT_SPEED,
+        decides="output",
+        is_place=True,
+        per_worker=True,
     )
     cache_memory_mb: int | None = option(
         None,
         "Most memory in megabytes that --cache may take; half of what is free unless given.",
         group=INPUT_SPEED,
+        decides="speed",
+        per_worker=True,
     )
     input_threads: int | None = option(
         None,
         "Batches that are decoded, and augmented, at the same time; one a core unless given.",
         group=INPUT_SPEED,
+        decides="speed",
+        per_worker=True,
     )
     input_readers: int | None = option(
         None,
         "Places of the shards that are read at the same time; 1 for files of this machine and 8 "
         "for others unless given.",
         group=INPUT_SPEED,
+        decides="speed",
+        per_worker=True,
     )
     data_service: tuple[str, ...] = option(
         (),
         "Addresses of pipelines.data_service, as grpc://HOST:PORT,..., that decode and augment "
         "instead of this machine.",
         group=INPUT_SPEED,
+        decides="output",
+        per_worker=True,
     )
 
     def __post_init__(self) -> None:

@@ -5,14 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from trainer.checkpoint import RunState
-from trainer.config import CHECKPOINTS, HARDWARE, OUTPUT, TrainConfig
-from trainer.input_config import INPUT_SPEED
-from trainer.summaries.summary_config import TENSORBOARD
-
-# Flags that change neither what is computed nor from what, beside those of whole groups. With
-# --augment_on, --precision and the number of replicas the numbers change in their last digits.
-_FREE_GROUPS = {INPUT_SPEED, HARDWARE, OUTPUT, CHECKPOINTS, TENSORBOARD}
-_FREE = {"data_dir", "verify_data", "classes", "augment_on"}
+from trainer.config import TrainConfig
 
 
 def differences(old: dict[str, Any], new: TrainConfig) -> list[str]:
@@ -59,8 +52,7 @@ def why_not_extended(
 
 def _binding_flags() -> Iterable[str]:
     for field in dataclasses.fields(TrainConfig):
-        free = field.metadata["group"] in _FREE_GROUPS or field.name in _FREE
-        if not free and field.name != "epochs":
+        if field.metadata["decides"] == "result" and field.name != "epochs":
             yield field.name
 
 

@@ -9,7 +9,7 @@ from pipelines.augmentation.config import Augmentation
 from pipelines.augmentation.rng import Draw
 
 
-class WarpParameters(NamedTuple):
+class AffineParameters(NamedTuple):
     """One warp an example; each a float64 tensor of shape (batch,) but for `flip`.
 
     Attributes:
@@ -54,9 +54,9 @@ class _Axis(NamedTuple):
     greatest: tf.Tensor
 
 
-def warp_parameters(
+def affine_parameters(
     draws: tf.Tensor, augmentation: Augmentation, height: int, width: int
-) -> WarpParameters:
+) -> AffineParameters:
     """Scales uniform draws to the ranges.
 
     In float64, of which compilers may round the last bits as they like: after the conversion to
@@ -70,7 +70,7 @@ def warp_parameters(
     """
     draws = tf.cast(draws, tf.float64)
     centred = 2.0 * draws - 1.0
-    return WarpParameters(
+    return AffineParameters(
         rotation=centred[:, Draw.ROTATION] * math.radians(augmentation.rotation),
         shift_x=centred[:, Draw.SHIFT_X] * (augmentation.width_shift * width),
         shift_y=centred[:, Draw.SHIFT_Y] * (augmentation.height_shift * height),
@@ -86,8 +86,8 @@ def warp_parameters(
     )
 
 
-def warp(
-    images: tf.Tensor, parameters: WarpParameters, black: tf.Tensor | None = None
+def affine(
+    images: tf.Tensor, parameters: AffineParameters, black: tf.Tensor | None = None
 ) -> tf.Tensor:
     """Crops, rotates, shifts, shears, zooms and mirrors every image in a single interpolation.
 
@@ -130,7 +130,7 @@ def warp(
     return tf.where((outside & black[:, None, None])[..., None], 0.0, warped)
 
 
-def _axes(parameters: WarpParameters, height: int, width: int) -> tuple[_Axis, _Axis]:
+def _axes(parameters: AffineParameters, height: int, width: int) -> tuple[_Axis, _Axis]:
     p = parameters
     centre_x, centre_y = (width - 1) / 2.0, (height - 1) / 2.0
     zoom_x, zoom_y = p.zoom_x * tf.sqrt(p.aspect), p.zoom_y / tf.sqrt(p.aspect)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from pipelines.augmentation.affine import warp, warp_parameters
-from pipelines.augmentation.color import blur, jitter_colour
+from pipelines.augmentation.affine import affine, affine_parameters
+from pipelines.augmentation.color import blur, jitter_color
 from pipelines.augmentation.config import Augmentation
 from pipelines.augmentation.erasing import erase
 from pipelines.augmentation.mixup import mix
@@ -78,9 +78,9 @@ def compiled_augment(
 
 def _stages(augmentation: Augmentation, num_classes: int) -> list[Callable]:
     """What is on, in order; each a function of images, labels and draws."""
-    changes: list[Callable] = [functools.partial(_warp_and_scale, augmentation=augmentation)]
-    if augmentation.jitters_colour:
-        changes.append(functools.partial(jitter_colour, augmentation=augmentation))
+    changes: list[Callable] = [functools.partial(_affine_and_scale, augmentation=augmentation)]
+    if augmentation.jitters_color:
+        changes.append(functools.partial(jitter_color, augmentation=augmentation))
     if augmentation.blur > 0:
         changes.append(functools.partial(blur, greatest=augmentation.blur))
     if augmentation.erasing > 0:
@@ -91,12 +91,12 @@ def _stages(augmentation: Augmentation, num_classes: int) -> list[Callable]:
     return stages
 
 
-def _warp_and_scale(images: tf.Tensor, draws: tf.Tensor, augmentation: Augmentation) -> tf.Tensor:
+def _affine_and_scale(images: tf.Tensor, draws: tf.Tensor, augmentation: Augmentation) -> tf.Tensor:
     if augmentation.warps:
         height, width = images.shape[1:3]
         share = augmentation.black_fill
         black = draws[:, Draw.FILL] < share if share else None
-        images = warp(images, warp_parameters(draws, augmentation, height, width), black)
+        images = affine(images, affine_parameters(draws, augmentation, height, width), black)
     return tf.cast(images, tf.float32) * (1.0 / 255.0)
 
 

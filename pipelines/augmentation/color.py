@@ -7,9 +7,10 @@ from pipelines.augmentation.rng import Draw
 
 # Weights of red, green and blue in the brightness that one sees (ITU-R BT.601), as in Pillow.
 _LUMA = (0.299, 0.587, 0.114)
+_UNITS = 65536.0
 
 
-def jitter_colour(images: tf.Tensor, draws: tf.Tensor, augmentation: Augmentation) -> tf.Tensor:
+def jitter_color(images: tf.Tensor, draws: tf.Tensor, augmentation: Augmentation) -> tf.Tensor:
     """Changes brightness, contrast, saturation and hue, in this order; then some are made grey.
 
     What each does is what torchvision's `ColorJitter` and Pillow's `ImageEnhance` do: factors are
@@ -106,9 +107,6 @@ def _for_images(values: tf.Tensor) -> tf.Tensor:
 
 def _clamped(images: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(images, 0.0, 1.0)
-
-
-_UNITS = 65536.0
 
 
 def image_mean(images: tf.Tensor) -> tf.Tensor:

@@ -5,7 +5,7 @@ import math
 
 from pipelines.runtime.errors import InputError
 
-_WARP_RANGES = (
+_AFFINE_RANGES = (
     "rotation",
     "width_shift",
     "height_shift",
@@ -14,7 +14,7 @@ _WARP_RANGES = (
     "aspect_jitter",
     "border_crop",
 )
-_COLOUR_RANGES = ("brightness", "contrast", "saturation", "hue", "greyscale")
+_COLOR_RANGES = ("brightness", "contrast", "saturation", "hue", "greyscale")
 
 # Least value, greatest value, whether the greatest itself is allowed.
 _LIMITS = {
@@ -105,12 +105,12 @@ class Augmentation:
     @property
     def warps(self) -> bool:
         """Whether any pixel may come to lie elsewhere, so that images are interpolated."""
-        return self.horizontal_flip or any(getattr(self, name) > 0 for name in _WARP_RANGES)
+        return self.horizontal_flip or any(getattr(self, name) > 0 for name in _AFFINE_RANGES)
 
     @property
-    def jitters_colour(self) -> bool:
+    def jitters_color(self) -> bool:
         """Whether brightness, contrast, saturation or hue may change, or all colours go."""
-        return any(getattr(self, name) > 0 for name in _COLOUR_RANGES)
+        return any(getattr(self, name) > 0 for name in _COLOR_RANGES)
 
     @property
     def mixes(self) -> bool:

@@ -8,6 +8,9 @@ import tensorflow as tf
 from pipelines.augmentation.color import image_mean
 from pipelines.augmentation.rng import Draw
 
+LEAST_AREA, GREATEST_AREA = 0.02, 0.33
+LEAST_ASPECT, GREATEST_ASPECT = 0.3, 3.3
+
 
 class Boxes(NamedTuple):
     """int32 tensors of shape (batch,): rows [top, bottom), columns [left, right)."""
@@ -37,10 +40,6 @@ def whole(values: tf.Tensor) -> tf.Tensor:
         int32 of the same shape, rounded down.
     """
     return tf.cast(tf.floor(values), tf.int32)
-
-
-LEAST_AREA, GREATEST_AREA = 0.02, 0.33
-LEAST_ASPECT, GREATEST_ASPECT = 0.3, 3.3
 
 
 def erase(images: tf.Tensor, draws: tf.Tensor, probability: float) -> tf.Tensor:

@@ -6,6 +6,9 @@ import tensorflow as tf
 
 _PHILOX = 1
 _NUMBERS_PER_COUNTER = 4
+# A multiple of the four numbers that one step of the counter gives. The columns after the last
+# are free for stages to come, which then leave the draws of today's as they are.
+DRAWS_PER_EXAMPLE = 32
 
 
 class Draw(enum.IntEnum):
@@ -41,10 +44,6 @@ class Draw(enum.IntEnum):
     GREY = 27
     BLUR = 28
 
-
-# A multiple of the four numbers that one step of the counter gives. The columns after the last
-# are free for stages to come, which then leave the draws of today's as they are.
-DRAWS_PER_EXAMPLE = 32
 
 # What leaves an image as it is. Where it is not listed, any draw does.
 _NEUTRAL = {

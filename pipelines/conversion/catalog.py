@@ -16,7 +16,7 @@ _SHA256_BYTES = 32
 _SHOWN = 3
 
 
-class Inventory:
+class Catalog:
     """The images of a source in columns, so that many fit: some 200 bytes each, mostly the name.
 
     Attributes:

@@ -29,7 +29,7 @@ from pipelines.tfrecords.verification import verify
 from pipelines.tfrecords.writer import make_indices
 
 if TYPE_CHECKING:
-    from pipelines.conversion.catalog import Inventory
+    from pipelines.conversion.catalog import Catalog
     from pipelines.conversion.validation import Choices, Prepared
     from pipelines.tfrecords.writer import PlannedShard
 
@@ -77,27 +77,27 @@ def convert(
 
     engine = engine or LocalEngine()
     with atomic_directory(output_dir, replace=overwrite) as stage:
-        inventory = _take_inventory(engine, source, settings, stage)
-        parts, groups = _divide(inventory, settings)
+        catalog = _catalog_images(engine, source, settings, stage)
+        parts, groups = _divide(catalog, settings)
         size = settings.shards, settings.shard_size_mb
-        plan = plan_shards(source.dataset_name, parts, inventory.record_bytes, size, settings.seed)
+        plan = plan_shards(source.dataset_name, parts, catalog.record_bytes, size, settings.seed)
         shards = engine.write(plan, stage)
         splits = {
             split: Split(
-                inventory.class_counts(indices),
+                catalog.class_counts(indices),
                 tuple(shard for shard, p in zip(shards, plan, strict=True) if p.split == split),
             )
             for split, indices in parts.items()
         }
-        manifest = _describe(source, settings, inventory, splits, groups)
-        indices = make_indices(plan, inventory.record_bytes, inventory.labels)
+        manifest = _describe(source, settings, catalog, splits, groups)
+        indices = make_indices(plan, catalog.record_bytes, catalog.labels)
         return write_beside_shards(stage, manifest, indices)
 
 
-def _take_inventory(
+def _catalog_images(
     engine: Engine, source: Source, settings: Settings, stage: os.PathLike[str]
-) -> "Inventory":
-    from pipelines.conversion.catalog import Inventory
+) -> "Catalog":
+    from pipelines.conversion.catalog import Catalog
     from pipelines.conversion.validation import Choices
 
     choices = Choices(
@@ -105,25 +105,25 @@ def _take_inventory(
         image_size=settings.image_size if settings.encoding == "raw" else None,
         hashed=settings.group_duplicates,
     )
-    inventory = Inventory(source.class_names)
+    catalog = Catalog(source.class_names)
     with contextlib.closing(engine.prepare(source, choices, stage)) as images:
         for prepared in progress(
             images, source.num_images, "Checking images", lambda image: image.source_bytes
         ):
-            inventory.add(prepared)
+            catalog.add(prepared)
             if prepared.rejected:
-                _check_rejected(inventory, settings)
-    if inventory.seen_counts() != source.split_counts:
+                _check_rejected(catalog, settings)
+    if catalog.seen_counts() != source.split_counts:
         raise InputError(
-            f"received {inventory.num_seen} images from {source.name!r}, which changed while it "
+            f"received {catalog.num_seen} images from {source.name!r}, which changed while it "
             f"was read, expected the {source.num_images} that it had before; run it again when "
             "nobody writes there."
         )
-    return inventory
+    return catalog
 
 
-def _check_rejected(inventory: "Inventory", settings: Settings) -> None:
-    last = inventory.rejected[-1]
+def _check_rejected(catalog: "Catalog", settings: Settings) -> None:
+    last = catalog.rejected[-1]
     if settings.on_bad_image == "fail":
         raise InputError(
             f"received the bad image {last.file_name!r} ({last.reason}), expected images that can "
@@ -131,26 +131,26 @@ def _check_rejected(inventory: "Inventory", settings: Settings) -> None:
             "and have them listed in the manifest."
         )
     most = settings.max_bad_images
-    if most is not None and len(inventory.rejected) > most:
+    if most is not None and len(catalog.rejected) > most:
         raise InputError(
-            f"received {len(inventory.rejected)} bad images so far, the last {last.file_name!r} "
+            f"received {len(catalog.rejected)} bad images so far, the last {last.file_name!r} "
             f"({last.reason}), expected at most --max_bad_images={most}; see to the source, or "
             "raise it."
         )
 
 
 def _divide(
-    inventory: "Inventory", settings: Settings
+    catalog: "Catalog", settings: Settings
 ) -> tuple[dict[str, list[int]], list[tuple[int, ...]]]:
     """The parts of the split, and the groups of images that were kept together."""
-    inventory.check_labels(inventory.copies())
-    groups = inventory.near_copies() if settings.group_duplicates else []
-    inventory.check_labels(groups)
+    catalog.check_labels(catalog.copies())
+    groups = catalog.near_copies() if settings.group_duplicates else []
+    catalog.check_labels(groups)
     parts = split_images(
-        inventory.file_names,
-        inventory.class_names,
-        inventory.labels,
-        inventory.splits,
+        catalog.file_names,
+        catalog.class_names,
+        catalog.labels,
+        catalog.splits,
         groups,
         settings,
     )
@@ -160,12 +160,12 @@ def _divide(
 def _describe(
     source: Source,
     settings: Settings,
-    inventory: "Inventory",
+    catalog: "Catalog",
     splits: dict[str, Split],
     groups: list[tuple[int, ...]],
 ) -> Manifest:
     size = settings.image_size if settings.encoding == "raw" else None
-    named = (sorted(inventory.file_names[index] for index in group) for group in groups)
+    named = (sorted(catalog.file_names[index] for index in group) for group in groups)
     return Manifest(
         schema_version=SCHEMA_VERSION,
         name=source.dataset_name,
@@ -177,14 +177,14 @@ def _describe(
             "kind": source.kind,
             "name": source.name,
             "num_images": source.num_images,
-            "fingerprint": inventory.fingerprint(),
+            "fingerprint": catalog.fingerprint(),
             "ignored_files": source.ignored_files,
-            "byte_identical_images": inventory.num_copies(),
+            "byte_identical_images": catalog.num_copies(),
         },
         settings=dataclasses.asdict(settings),
-        rejected=tuple(sorted(inventory.rejected, key=lambda rejected: rejected.file_name)),
-        normalised=dict(sorted(inventory.normalised.items())),
-        remarks=dict(sorted(inventory.remarks.items())),
+        rejected=tuple(sorted(catalog.rejected, key=lambda rejected: rejected.file_name)),
+        normalised=dict(sorted(catalog.normalised.items())),
+        remarks=dict(sorted(catalog.remarks.items())),
         duplicates=tuple(sorted(tuple(names) for names in named)),
         metadata={},
     )

@@ -25,8 +25,7 @@ import tensorflow as tf
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from pipelines.loading.decode import decode_to_pixels
-from pipelines.sources import SourceImage
-from pipelines.sources.local import MAX_FILE_BYTES
+from pipelines.sources.base import MAX_FILE_BYTES, SourceImage
 from pipelines.tfrecords.record import frame_record, serialize_example
 
 # About three times what a good camera gives. Decoded, this is 240 MB; beyond it lie bombs.
@@ -47,6 +46,16 @@ _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
 _JPEG_FORMATS = ("JPEG", "MPO")  # MPO: what Pillow calls a JPEG with a preview in it
 _PASSING_FORMATS = (*_JPEG_FORMATS, "PNG")
 _LOSSY_FORMATS = (*_JPEG_FORMATS, "WEBP")
+_FORMATS_BY_SUFFIX = {
+    ".jpg": ("JPEG", "MPO"),
+    ".jpeg": ("JPEG", "MPO"),
+    ".png": ("PNG",),
+    ".bmp": ("BMP",),
+    ".gif": ("GIF",),
+    ".webp": ("WEBP",),
+    ".tif": ("TIFF",),
+    ".tiff": ("TIFF",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,23 +110,25 @@ class Header:
         return -(-height // ratio), -(-width // ratio), 3
 
 
-class Unfit(Exception):
+class UnusableImage(Exception):
     """Why an image is rejected; the same words for the same bytes."""
 
 
-def read_headers(files: Sequence[bytes]) -> list[Header | Unfit]:
+def read_headers(files: Sequence[bytes]) -> list[Header | UnusableImage]:
     """What can be told without decoding; never raises for what the bytes hold."""
-    headers: list[Header | Unfit] = []
+    headers: list[Header | UnusableImage] = []
     for data in files:
         try:
             headers.append(_read_header(data))
-        except Unfit as error:
+        except UnusableImage as error:
             headers.append(error)
     return headers
 
 
-def vet(files: Sequence[bytes], headers: Sequence[Header | Unfit] | None = None) -> list[Verdict]:
-    """Vets images, each decoded to its last byte; never raises for what the bytes hold.
+def validate(
+    files: Sequence[bytes], headers: Sequence[Header | UnusableImage] | None = None
+) -> list[Verdict]:
+    """Decides on images, each decoded to its last byte; never raises for what the bytes hold.
 
     Args:
         files: The bytes of at most `BATCH` files.
@@ -128,27 +139,27 @@ def vet(files: Sequence[bytes], headers: Sequence[Header | Unfit] | None = None)
     return [
         Verdict(data, header.format, header.grey)
         if isinstance(header, Header) and index in passed
-        else _vet_alone(data, header)
+        else _validate_alone(data, header)
         for index, (data, header) in enumerate(zip(files, headers, strict=True))
     ]
 
 
-def _vet_alone(data: bytes, header: Header | Unfit) -> Verdict:
-    if isinstance(header, Unfit):
+def _validate_alone(data: bytes, header: Header | UnusableImage) -> Verdict:
+    if isinstance(header, UnusableImage):
         return Verdict(rejected=str(header))
     try:
         stored = _normalise(data) if header.reason else data
         _check_with_tensorflow(stored, _read_header(stored) if header.reason else header)
         return Verdict(stored, header.format, header.grey, header.reason)
-    except Unfit as error:
+    except UnusableImage as error:
         return Verdict(format=header.format, rejected=str(error))
 
 
 def _read_header(data: bytes) -> Header:
     if not data:
-        raise Unfit("empty file")
+        raise UnusableImage("empty file")
     if len(data) > MAX_FILE_BYTES:
-        raise Unfit(f"file of more than {MAX_FILE_BYTES} bytes")
+        raise UnusableImage(f"file of more than {MAX_FILE_BYTES} bytes")
     with _open(data) as picture:
         if picture.width * picture.height > MAX_PIXELS:
             raise _too_large(f"{picture.width} x {picture.height}")
@@ -158,20 +169,20 @@ def _read_header(data: bytes) -> Header:
 
 @contextlib.contextmanager
 def _open(data: bytes) -> Iterator[Image.Image]:
-    """The picture in `data`, its pixels not yet decoded; whatever goes wrong is `Unfit`."""
+    """The picture in `data`, its pixels not yet decoded; whatever goes wrong is `UnusableImage`."""
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             yield picture
     except UnidentifiedImageError as error:
-        raise Unfit("no image that Pillow can read") from error
+        raise UnusableImage("no image that Pillow can read") from error
     except Image.DecompressionBombError as error:
         raise _too_large("too many") from error
-    except Unfit:
+    except UnusableImage:
         raise
     except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
         # Without Pillow's count of bytes, so that the same damage has the same name.
         problem = re.sub(r" \(\d+ bytes not processed\)", "", str(error))
-        raise Unfit(f"damaged image: {problem or type(error).__name__}") from error
+        raise UnusableImage(f"damaged image: {problem or type(error).__name__}") from error
 
 
 def _reason_to_normalise(picture: Image.Image, data: bytes) -> str:
@@ -205,7 +216,9 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
     if picture.mode in ("I", "F"):
-        raise Unfit(f"pixels of mode {picture.mode}, which have no range that could be made 8-bit")
+        raise UnusableImage(
+            f"pixels of mode {picture.mode}, which have no range that could be made 8-bit"
+        )
     if picture.has_transparency_data:
         # What lies under full transparency is anything; white is what a page would show.
         opaque = Image.new("RGBA", picture.size, "white")
@@ -221,14 +234,16 @@ def _check_with_tensorflow(data: bytes, header: Header) -> None:
     except tf.errors.OpError as error:
         with _open(data) as picture:
             picture.load()  # says better what is wrong
-        raise Unfit("TensorFlow cannot decode it, though Pillow can") from error
+        raise UnusableImage("TensorFlow cannot decode it, though Pillow can") from error
     if shape != header.decoded_shape:
         width, height = header.size
-        raise Unfit(f"TensorFlow decodes it to another size than the header's {width} x {height}")
+        raise UnusableImage(
+            f"TensorFlow decodes it to another size than the header's {width} x {height}"
+        )
 
 
 def _decode_together(
-    files: Sequence[bytes], headers: Sequence[Header | Unfit], are_jpegs: bool
+    files: Sequence[bytes], headers: Sequence[Header | UnusableImage], are_jpegs: bool
 ) -> list[int]:
     """Which of the files that are JPEGs, or are not, TensorFlow reads as it should.
 
@@ -265,8 +280,8 @@ def _decoded_shape(image: tf.Tensor, is_jpeg: bool) -> tf.Tensor:
     return tf.shape(tf.io.decode_image(image, channels=3, expand_animations=False))
 
 
-def _too_large(pixels: str) -> Unfit:
-    return Unfit(f"{pixels} pixels, more than {MAX_PIXELS}")
+def _too_large(pixels: str) -> UnusableImage:
+    return UnusableImage(f"{pixels} pixels, more than {MAX_PIXELS}")
 
 
 def _one_pixel(file_format: str) -> bytes:
@@ -278,16 +293,7 @@ def _one_pixel(file_format: str) -> bytes:
 _ONE_PIXEL = {True: _one_pixel("JPEG"), False: _one_pixel("PNG")}
 
 
-_FORMATS_BY_SUFFIX = {
-    ".jpg": ("JPEG", "MPO"),
-    ".jpeg": ("JPEG", "MPO"),
-    ".png": ("PNG",),
-    ".bmp": ("BMP",),
-    ".gif": ("GIF",),
-    ".webp": ("WEBP",),
-    ".tif": ("TIFF",),
-    ".tiff": ("TIFF",),
-}
+# From an image to its record.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -336,12 +342,12 @@ class Prepared:
 
 @dataclasses.dataclass(frozen=True)
 class Opened:
-    """Images that have been read, at most `vet.BATCH`, and what is known without decoding them."""
+    """At most `BATCH` images that have been read, and what is known without decoding them."""
 
     images: Sequence[SourceImage]
     files: Sequence[bytes]
     sha256s: Sequence[bytes]
-    headers: Sequence[Header | Unfit]
+    headers: Sequence[Header | UnusableImage]
 
 
 class Decoded(NamedTuple):
@@ -353,13 +359,13 @@ class Decoded(NamedTuple):
 
 
 def prepare(images: Sequence[SourceImage], choices: Choices) -> list[tuple[Prepared, bytes]]:
-    """Reads, vets and serializes images.
+    """Reads, validates and serializes images.
 
-    Its three steps may be taken one by one. The first and the last are Python's work. Decoding, the
-    longest, is work that other threads may do at the same time.
+    Its three steps may be taken one by one. The first and the last are Python's work, for one
+    thread. The second, decoding, takes longest, and other threads may do it at the same time.
 
     Args:
-        images: At most `vet.BATCH` of them.
+        images: At most `BATCH` of them.
         choices: What their records hold.
 
     Returns:
@@ -379,8 +385,8 @@ def open_images(images: Sequence[SourceImage], files: Sequence[bytes]) -> Opened
 
 
 def decode_images(opened: Opened, choices: Choices) -> list[Decoded]:
-    """Decodes images: vets them, and makes of them what their records store."""
-    return [_decoded(verdict, choices) for verdict in vet(opened.files, opened.headers)]
+    """Validates images, and makes of them what their records store."""
+    return [_decoded(verdict, choices) for verdict in validate(opened.files, opened.headers)]
 
 
 def make_records(

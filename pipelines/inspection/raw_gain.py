@@ -16,7 +16,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipelines.conversion.validation import BATCH, vet
+from pipelines.conversion.validation import BATCH, validate
 from pipelines.loading.decode import decode_and_resize, decode_to_pixels, pixels_to_images
 from pipelines.tfrecords.manifest import ShardedDataset
 from pipelines.tfrecords.reader import StoredExample, read_shard, unreadable_image
@@ -98,7 +98,7 @@ def _convert(examples: list[StoredExample], image_size: int) -> bytes:
     stream = io.BytesIO()
     for start in range(0, len(examples), BATCH):
         batch = examples[start : start + BATCH]
-        for example, verdict in zip(batch, vet([one.image for one in batch]), strict=True):
+        for example, verdict in zip(batch, validate([one.image for one in batch]), strict=True):
             if verdict.rejected:
                 raise unreadable_image(example, verdict.rejected)
             stream.write(_record(decode_to_pixels(verdict.data, image_size)))

@@ -32,6 +32,14 @@ _PREFETCHED_STEPS = 2
 
 # From (i, n) to the batches of every n-th step, `options.replicas` for each.
 Stream = Callable[[tuple[int, int]], tf.data.Dataset]
+# A signal that reaches one of TensorFlow's threads does not end a wait of Python's: so short ones.
+_SECONDS_OF_A_WAIT = 1
+_WAITS_OF_A_CHECK = 10  # without a batch, before the services are asked whether they are there
+_FAILED_CHECKS = 3  # in succession, before they are given up
+_SECONDS_TO_END = 5  # for the thread, if it is not waiting for what never comes
+_END = object()
+# A service that was started anew took another run for this one; the second are tf.data's words.
+_SIGNS_OF_LOSS = (OUT_OF_TURN, "was expected to contain")
 
 
 def batches_from(
@@ -91,17 +99,6 @@ def _sent_to(service: str, batches: tf.data.Dataset, replicas: int) -> tf.data.D
         .enumerate()
         .map(checked)
     )
-
-
-# A signal that reaches one of TensorFlow's threads does not end a wait of Python's: so short ones.
-_SECONDS_OF_A_WAIT = 1
-_WAITS_OF_A_CHECK = 10  # without a batch, before the services are asked whether they are there
-_FAILED_CHECKS = 3  # in succession, before they are given up
-_SECONDS_TO_END = 5  # for the thread, if it is not waiting for what never comes
-
-_END = object()
-# A service that was started anew took another run for this one; the second are tf.data's words.
-_SIGNS_OF_LOSS = (OUT_OF_TURN, "was expected to contain")
 
 
 def watched(

@@ -1,4 +1,4 @@
-"""The error that a user can mend."""
+"""The error that a user can mend. A file of its own, since everything imports it."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,8 @@ class InputError(ValueError):
     The message is one line in three parts: what was received, what was expected, what to do.
     Commands print it without a traceback and exit with status 1.
     """
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line of any length; the name of its class if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -21,34 +21,79 @@ import textwrap
 import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from absl import flags
 
 from pipelines.runtime import console
-from pipelines.runtime.console import typed_paths
-from pipelines.runtime.errors import InputError
+from pipelines.runtime.errors import InputError, one_line
 from pipelines.runtime.tensorflow_runtime import set_library_messages
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 EXIT_INTERRUPTED, EXIT_TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
+HELP_FLAGS = frozenset({"--help", "-h", "-help", "--helpfull", "--helpshort"})
+OTHER = "Other"  # the last group of `--help`
 
 _VERBOSITY = "verbosity"  # a flag of every command, and of no config
+_REST = {"after_dashes", "arguments"}  # in the metadata of a field that is not a flag
+_DEFINE_BY_TYPE: dict[Any, Callable[..., Any]] = {
+    str: flags.DEFINE_string,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    bool: flags.DEFINE_boolean,
+    tuple[str, ...]: flags.DEFINE_list,
+}
+_MOST_OF_WORDS = 50
+_KEPT = "\u00a0"  # a space at which no line ends
+_ARGUMENT_KINDS = {"int": "N", "float": "X", "comma separated list of strings": "A,B,..."}
 
 Config = TypeVar("Config")
 
 
-def option(default: Any, help: str, *, group: str, choices: Sequence[str] = ()) -> Any:
-    """A dataclass field that is also a flag of the command.
+# The fields of a config.
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    group: str,
+    choices: Sequence[str] = (),
+    decides: Literal["result", "speed", "output"] = "result",
+    is_place: bool = False,
+    per_worker: bool = False,
+) -> Any:
+    """A dataclass field that is also a flag of the command, with all that is known of it.
 
     Args:
         default: The flag's default; None stands for 'not given'.
         help: What the flag does, in which unit or range.
         group: The heading in `--help` under which the flag stands.
         choices: The values allowed, for a flag that takes one of a few words.
+        decides: What depends on it. "result": what a run computes, so that a run goes on with the
+            same value only. "speed": how fast, so that it may change, and tables of runs show it.
+            "output": what is kept or said, and where things are; runs are not compared by it.
+        is_place: Whether it names a place on this machine, which the command that repeats a run
+            leaves out.
+        per_worker: Whether each worker of a distributed run may have a value of its own.
     """
-    metadata = {"help": help, "group": group, "choices": tuple(choices)}
-    return dataclasses.field(default=default, metadata=metadata)
+    return dataclasses.field(
+        default=default,
+        metadata={
+            "help": help,
+            "group": group,
+            "choices": tuple(choices),
+            "decides": decides,
+            "is_place": is_place,
+            "per_worker": per_worker,
+        },
+    )
+
+
+def repeated(help: str, *, group: str) -> Any:
+    """A dataclass field, a tuple of strings, that is a flag which may be given several times."""
+    metadata = {"help": help, "group": group, "choices": (), "repeated": True}
+    return dataclasses.field(default=(), metadata=metadata)
 
 
 def after_dashes(name: str, help: str) -> Any:
@@ -76,15 +121,37 @@ def arguments(name: str, help: str) -> Any:
     return dataclasses.field(default=(), metadata={"arguments": name, "help": help})
 
 
-def repeated(help: str, *, group: str) -> Any:
-    """A dataclass field, a tuple of strings, that is a flag which may be given several times.
+def fields_by_group(config_class: type) -> list[dataclasses.Field[Any]]:
+    """The fields of a config, those of a group together, in the order of `config_class.GROUPS`."""
+    groups = getattr(config_class, "GROUPS", ())
+    ranks = {group: rank for rank, group in enumerate(groups)}
+    fields = dataclasses.fields(config_class)
+    return sorted(fields, key=lambda field: ranks.get(field.metadata.get("group"), len(ranks)))
 
-    Args:
-        help: What the flag does.
-        group: The heading in `--help` under which the flag stands.
+
+def _rest_of(config_class: type) -> dataclasses.Field[Any] | None:
+    """The field for what is not a flag, where the command takes that."""
+    fields = dataclasses.fields(config_class)
+    return next((field for field in fields if field.metadata.keys() & _REST), None)
+
+
+# How a command runs and ends.
+
+
+class StoppedBySignal(Exception):
+    """A command noted a signal, put its work in order and says how it goes on.
+
+    Attributes:
+        signal_number: Which signal, for the exit status.
     """
-    metadata = {"help": help, "group": group, "choices": (), "repeated": True}
-    return dataclasses.field(default=(), metadata=metadata)
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
+
+
+class _Terminated(SystemExit):
+    """SIGTERM came; raised in the main thread, whatever that is at."""
 
 
 def run(main: Callable[[Config], None], config_class: type[Config]) -> Config:
@@ -115,9 +182,9 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> Config:
         reason = f"received a --flagfile that is no text ({error.reason}), expected a flag a line"
         _fail(command, f"{reason}; see to the file.", EXIT_USAGE)
     except (flags.Error, InputError) as error:
-        _fail(command, f"{_one_line(error)} (--help lists the flags.)", EXIT_USAGE)
+        _fail(command, f"{one_line(error)} (--help lists the flags.)", EXIT_USAGE)
     console.set_verbosity(flag_values[_VERBOSITY].value)
-    console.set_typed_paths(typed_paths(config))
+    console.set_typed_paths(console.typed_paths(config))
     set_library_messages(console.verbosity())
     try:
         signal.signal(signal.SIGTERM, _raise_terminated)
@@ -126,7 +193,7 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> Config:
         sys.stdout.flush()  # here, where a reader who has gone is no error
         return config
     except InputError as error:
-        _fail(command, _one_line(error), EXIT_FAILED)
+        _fail(command, one_line(error), EXIT_FAILED)
     except PermissionError as error:
         _fail(
             command,
@@ -135,7 +202,7 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> Config:
             EXIT_FAILED,
         )
     except StoppedBySignal as stopped:
-        _fail(command, _one_line(stopped), 128 + stopped.signal_number)
+        _fail(command, one_line(stopped), 128 + stopped.signal_number)
     except KeyboardInterrupt:
         _fail(command, "interrupted.", EXIT_INTERRUPTED)
     except _Terminated:
@@ -146,11 +213,45 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> Config:
         sys.exit(EXIT_FAILED)
 
 
-def as_flag(name: str, value: Any) -> str:
-    """A flag as one gives it: '--epochs=3', '--nopictures', '--classes=a,b'."""
-    if isinstance(value, bool):
-        return f"--{name}" if value else f"--no{name}"
-    return f"--{name}={','.join(map(str, value)) if isinstance(value, tuple | list) else value}"
+def command_name() -> str:
+    """How this process was started, for the head of its last line: 'python -m trainer.main'."""
+    spec = sys.modules["__main__"].__spec__
+    return f"python -m {spec.name if spec else os.path.basename(sys.argv[0])}"
+
+
+def _show(text: str) -> None:
+    try:
+        print(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as under `--help | head`
+        _forget_stdout()
+
+
+def _forget_stdout() -> None:
+    """Sends what is still to be written to nowhere, or Python would complain when it ends."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail(command: str, reason: str, status: int) -> NoReturn:
+    console.tell_failure(command, reason)
+    sys.exit(status)
+
+
+def _raise_terminated(signal_number: int, frame: object) -> None:
+    raise _Terminated(EXIT_TERMINATED)
+
+
+def _choose_keras_backend() -> None:
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise InputError(
+            f"received KERAS_BACKEND={backend!r}, expected 'tensorflow' (the training loop is "
+            "written against tf.distribute); unset KERAS_BACKEND."
+        )
+
+
+# From flags to a config, and back.
 
 
 def define_flags(config_class: type) -> flags.FlagValues:
@@ -188,14 +289,6 @@ def define_flags(config_class: type) -> flags.FlagValues:
     return flag_values
 
 
-def fields_by_group(config_class: type) -> list[dataclasses.Field[Any]]:
-    """The fields of a config, those of a group together, in the order of `config_class.GROUPS`."""
-    groups = getattr(config_class, "GROUPS", ())
-    ranks = {group: rank for rank, group in enumerate(groups)}
-    fields = dataclasses.fields(config_class)
-    return sorted(fields, key=lambda field: ranks.get(field.metadata.get("group"), len(ranks)))
-
-
 def parse_config(
     config_class: type[Config], flag_values: flags.FlagValues, argv: Sequence[str]
 ) -> Config:
@@ -227,21 +320,11 @@ def parse_config(
     return config_class(**frozen)
 
 
-# What is not a flag: see `after_dashes` and `arguments`.
-_REST = {"after_dashes", "arguments"}
-_DEFINE_BY_TYPE: dict[Any, Callable[..., Any]] = {
-    str: flags.DEFINE_string,
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-    bool: flags.DEFINE_boolean,
-    tuple[str, ...]: flags.DEFINE_list,
-}
-
-
-def _rest_of(config_class: type) -> dataclasses.Field[Any] | None:
-    """The field for what is not a flag, where the command takes that."""
-    fields = dataclasses.fields(config_class)
-    return next((field for field in fields if field.metadata.keys() & _REST), None)
+def as_flag(name: str, value: Any) -> str:
+    """A flag as one gives it: '--epochs=3', '--nopictures', '--classes=a,b'."""
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no{name}"
+    return f"--{name}={','.join(map(str, value)) if isinstance(value, tuple | list) else value}"
 
 
 def _split_at_dashes(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -255,69 +338,7 @@ def _without_none(hint: Any) -> Any:
     return hint
 
 
-def command_name() -> str:
-    """How this process was started, for the head of its last line: 'python -m trainer.main'."""
-    spec = sys.modules["__main__"].__spec__
-    return f"python -m {spec.name if spec else os.path.basename(sys.argv[0])}"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-def _show(text: str) -> None:
-    try:
-        print(text)
-        sys.stdout.flush()
-    except BrokenPipeError:  # as under `--help | head`
-        _forget_stdout()
-
-
-def _forget_stdout() -> None:
-    """Sends what is still to be written to nowhere, or Python would complain when it ends."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _fail(command: str, reason: str, status: int) -> NoReturn:
-    console.tell_failure(command, reason)
-    sys.exit(status)
-
-
-class StoppedBySignal(Exception):
-    """A command noted a signal, put its work in order and says how it goes on.
-
-    Attributes:
-        signal_number: Which signal, for the exit status.
-    """
-
-    def __init__(self, signal_number: int, message: str) -> None:
-        super().__init__(message)
-        self.signal_number = signal_number
-
-
-class _Terminated(SystemExit):
-    """SIGTERM came; raised in the main thread, whatever that is at."""
-
-
-def _raise_terminated(signal_number: int, frame: object) -> None:
-    raise _Terminated(EXIT_TERMINATED)
-
-
-def _choose_keras_backend() -> None:
-    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if backend != "tensorflow":
-        raise InputError(
-            f"received KERAS_BACKEND={backend!r}, expected 'tensorflow' (the training loop is "
-            "written against tf.distribute); unset KERAS_BACKEND."
-        )
-
-
-HELP_FLAGS = frozenset({"--help", "-h", "-help", "--helpfull", "--helpshort"})
-OTHER = "Other"  # the last group
-_MOST_OF_WORDS = 50
-_KEPT = "\u00a0"  # a space at which no line ends
-_ARGUMENT_KINDS = {"int": "N", "float": "X", "comma separated list of strings": "A,B,..."}
+# What `--help` says.
 
 
 def help_text(

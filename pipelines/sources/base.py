@@ -14,6 +14,20 @@ from pipelines.tfrecords.manifest import SPLITS
 
 STUDY_CLASSES = ("Faces", "Leopards", "Motorbikes", "airplanes")
 _SPLITS_BY_NAME = {**{split: split for split in SPLITS}, "val": "validation", "valid": "validation"}
+# More than any photograph; keeps a member that inflates without end from filling the memory. One
+# byte beyond it is handed on, so that the validation sees that it was too large.
+MAX_FILE_BYTES = 1 << 28
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+_CLUTTER = {
+    ".ds_store": "file of macOS (.DS_Store)",
+    "__macosx": "file of macOS (__MACOSX)",
+    "thumbs.db": "file of Windows (Thumbs.db)",
+    "desktop.ini": "file of Windows (desktop.ini)",
+    "tmp": "temporary file (tmp)",
+}
+_GROUP_BYTES = 4_000_000  # large files go in smaller groups, which bounds the memory
+_CONNECTIONS = 16  # a fetch mostly waits for the network, whatever the number of cores
+Item = TypeVar("Item")
 
 
 class SourceImage(NamedTuple):
@@ -117,20 +131,6 @@ def _digest(identity: tuple[str, ...]) -> bytes:
     return sha256.digest()
 
 
-# More than any photograph; keeps a member that inflates without end from filling the memory. One
-# byte beyond it is handed on, so that whoever vets the file sees that it was too large.
-MAX_FILE_BYTES = 1 << 28
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-_CLUTTER = {
-    ".ds_store": "file of macOS (.DS_Store)",
-    "__macosx": "file of macOS (__MACOSX)",
-    "thumbs.db": "file of Windows (Thumbs.db)",
-    "desktop.ini": "file of Windows (desktop.ini)",
-    "tmp": "temporary file (tmp)",
-}
-
-
 @dataclasses.dataclass(frozen=True)
 class Member:
     """One file or folder.
@@ -168,14 +168,8 @@ def clutter(name: str) -> str:
 
 
 def is_image(name: str) -> bool:
-    """Whether a path is named as images are; vetting tells whether it is one."""
+    """Whether a path is named as images are; the validation tells whether it is one."""
     return name.lower().endswith(IMAGE_SUFFIXES) and not clutter(name)
-
-
-_GROUP_BYTES = 4_000_000  # large files go in smaller groups, which bounds the memory
-_CONNECTIONS = 16  # a fetch mostly waits for the network, whatever the number of cores
-
-Item = TypeVar("Item")
 
 
 @contextlib.contextmanager

@@ -23,6 +23,11 @@ from typing import IO, Any, NoReturn, cast
 from pipelines.runtime.errors import InputError
 from pipelines.sources.base import MAX_FILE_BYTES, Member, clutter, is_image
 
+_TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+_UNIX = 3  # in a zip, the system that made a member
+_UTF8_FLAG = 0x800
+_Open = Callable[[], IO[bytes]]  # opens the bytes of the member at hand
+
 
 def walk_folder(root: Path) -> Iterator[Member]:
     """All files and folders under `root`, in sorted order.
@@ -95,11 +100,6 @@ def _raise_unreadable(error: OSError, path: str | os.PathLike[str]) -> NoReturn:
     ) from error
 
 
-_TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
-_UNIX = 3  # in a zip, the system that made a member
-_UTF8_FLAG = 0x800
-
-
 def walk_archive(path: Path, nested: bool) -> Iterator[Member]:
     """All members of a .zip, .tar or .tar.gz, in its own order; the content decides which it is.
 
@@ -122,9 +122,6 @@ def walk_archive(path: Path, nested: bool) -> Iterator[Member]:
                 for inner_member, _ in _walk_tar(inner_stream, path):
                     name = f"{member.name}/{inner_member.name}"
                     yield dataclasses.replace(inner_member, name=name)
-
-
-_Open = Callable[[], IO[bytes]]  # opens the bytes of the member at hand
 
 
 def _walk_zip(stream: IO[bytes], path: Path) -> Iterator[tuple[Member, _Open | None]]:

@@ -37,6 +37,8 @@ _VERSION_KEYS = (
     "ETag", "etag", "generation", "md5Hash", "Content-MD5", "Digest", "Last-Modified",
     "LastModified", "last_modified", "mtime", "modified", "created", "size",
 )  # fmt: skip
+DEFAULT_DOWNLOAD_DIR = "~/tensorflow_datasets/downloads"
+_ANSWER_SECONDS = 20
 
 
 def is_web(name: str) -> bool:
@@ -248,10 +250,6 @@ class GfileSystem(AbstractFileSystem):
         import tensorflow as tf
 
         return cast(Any, tf.io.gfile.GFile(path, mode))
-
-
-DEFAULT_DOWNLOAD_DIR = "~/tensorflow_datasets/downloads"
-_ANSWER_SECONDS = 20
 
 
 @dataclasses.dataclass(frozen=True)

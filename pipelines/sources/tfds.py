@@ -19,13 +19,15 @@ from etils import epath
 
 from pipelines.runtime import console
 from pipelines.runtime.console import progress
-from pipelines.runtime.errors import InputError
+from pipelines.runtime.errors import InputError, one_line
 from pipelines.sources.base import SourceImage, split_named
 from pipelines.sources.remote import reach, without_leftovers
 from pipelines.tfrecords.manifest import SPLITS
 
 _INFO_NAME = "dataset_info.json"
 _NAME_FEATURES = ("file_name", "image/file_name", "image/filename", "filename", "id")
+# The first of these that gives every example another name is taken.
+_NAMINGS = ("{own}", "{entry}/{class_name}/{own}", "{entry}/{number:08}")
 
 
 class Features(NamedTuple):
@@ -34,6 +36,10 @@ class Features(NamedTuple):
     image: str
     label: str
     file_name: str
+
+
+def _reason(error: Exception) -> str:
+    return one_line(error)[:300]
 
 
 def find_builder(source: str) -> Any:
@@ -60,7 +66,7 @@ def find_builder(source: str) -> Any:
     except Exception as error:  # a builder of somebody's raises whatever it does
         raise InputError(
             f"received the source {source!r}, which TensorFlow Datasets cannot open "
-            f"({_one_line(error)}), expected NAME, NAME/CONFIG or NAME:VERSION of a set, or the "
+            f"({_reason(error)}), expected NAME, NAME/CONFIG or NAME:VERSION of a set, or the "
             "directory of a prepared one; see to the name."
         ) from error
 
@@ -108,7 +114,7 @@ def prepare(source: str, builder: Any, download_dir: str) -> None:
     except Exception as error:  # a builder of somebody's raises whatever it does
         raise InputError(
             f"received the source {source!r}, which is not in {str(builder.data_dir)!r} and could "
-            f"not be made there ({_one_line(error)}), expected a set that is prepared, or can be "
+            f"not be made there ({_reason(error)}), expected a set that is prepared, or can be "
             "downloaded; see to the network, to TFDS_DATA_DIR and to what its page in the "
             "catalogue of TensorFlow Datasets asks for."
         ) from error
@@ -121,14 +127,6 @@ def _reach_origin(builder: Any, directory: Path) -> None:
     files = [(url, file_name(url, info.checksum)) for url, info in known.items()]
     if files and not any((directory / name).exists() for _, name in files):
         reach(files[0][0])
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
-
-
-# The first of these that gives every example another name is taken.
-_NAMINGS = ("{own}", "{entry}/{class_name}/{own}", "{entry}/{number:08}")
 
 
 class TfdsSet(NamedTuple):
@@ -266,7 +264,7 @@ def _examples(data: TfdsSet, entry: str, keys: Sequence[str]) -> Iterator[_Examp
     except (tf.errors.OpError, OSError, AssertionError, NotImplementedError) as error:
         raise InputError(
             f"received the source {data.source!r}, whose split {entry!r} cannot be read to its end "
-            f"({' '.join(str(error).split())[:300]}), expected a whole prepared set; remove "
+            f"({_reason(error)}), expected a whole prepared set; remove "
             f"{str(data.builder.data_dir)!r} and prepare it again."
         ) from error
 

@@ -20,6 +20,8 @@ from pipelines.sources.base import (
 from pipelines.tfrecords.manifest import SPLITS
 
 _WANTED = "expected a folder of class folders, as in Faces/image_0001.jpg"
+_MAX_LISTED = 12
+SplitCounts = dict[str, dict[str, int]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,11 +183,6 @@ def _check_not_splits(source: str, class_folders: set[str]) -> None:
             "folders in each of these, as in train/Faces/image_0001.jpg; sort the images into one "
             "folder a class."
         )
-
-
-_MAX_LISTED = 12
-
-SplitCounts = dict[str, dict[str, int]]
 
 
 def choose_classes(

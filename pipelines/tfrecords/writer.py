@@ -20,6 +20,7 @@ from pipelines.tfrecords.manifest import Manifest, Shard, write_manifest
 _RECORDS_TOGETHER = 64
 # Each split is shuffled by a stream of its own, so that one does not depend on the others' sizes.
 _STREAMS = {"train": 0, "test": 1, "validation": 2}
+_VERSION = "1.0.0"  # of the data set, for TFDS; the manifest's fingerprint tells sets apart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,9 +127,6 @@ def write_beside_shards(
     manifest = dataclasses.replace(manifest, metadata=metadata)
     write_manifest(directory, manifest)
     return manifest
-
-
-_VERSION = "1.0.0"  # of the data set, for TFDS; the manifest's fingerprint tells sets apart
 
 
 def write_tfds_metadata(directory: os.PathLike[str], manifest: Manifest) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.conversion.validation import vet
+from pipelines.conversion.validation import validate
 from pipelines.loading.decode import CHANNELS, decode_to_pixels
 from trainer.model_description import ModelDescription
 
@@ -32,7 +32,7 @@ def decode_files(files: Sequence[bytes], description: ModelDescription) -> list[
     """
     size, ratio = description.image_size, description.decode_ratio
     decoded = []
-    for verdict in vet(files):
+    for verdict in validate(files):
         if verdict.rejected:
             decoded.append(DecodedFile(None, verdict.rejected))
             continue

@@ -9,7 +9,6 @@ from pipelines.sources.base import STUDY_CLASSES
 from pipelines.tfrecords.manifest import Manifest, Settings
 from trainer.config import TrainConfig
 
-_PLACES = {"data_dir", "run_dir", "resume", "cache_dir"}
 _PUBLISHED = ("sample", "caltech101")
 
 
@@ -18,7 +17,7 @@ def changed_flags(config: TrainConfig) -> list[str]:
     return [
         flag
         for field in dataclasses.fields(config)
-        if field.name not in _PLACES
+        if not field.metadata["is_place"]
         for flag in _flags(field.name, getattr(config, field.name), field.default)
     ]
 

@@ -4,11 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainer.config import CHECKPOINTS, OUTPUT, TENSORBOARD, TrainConfig
-
-# Where things are, and what is kept or said of a run: the figures do not depend on them.
-_SILENT_GROUPS = {CHECKPOINTS, OUTPUT, TENSORBOARD}
-_SILENT = {"cache_dir", "classes", "data_dir", "data_service", "verify_data", "worker_timeout"}
+from trainer.config import TrainConfig
 
 DEFAULT = "default"  # what a run is called whose flags are all at their defaults
 _MOST_IN_LABEL = 3
@@ -19,7 +15,7 @@ Flags = Mapping[str, Any]
 def is_silent(name: str) -> bool:
     """Whether a flag of the trainer has no part in what a run comes to, or in its speed."""
     field = _FIELDS.get(name)
-    return name in _SILENT or (field is not None and field.metadata["group"] in _SILENT_GROUPS)
+    return field is not None and field.metadata["decides"] == "output"
 
 
 def value_of(flags: Flags, name: str) -> Any:

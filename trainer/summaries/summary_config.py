@@ -24,18 +24,23 @@ class SummaryConfig(OptimisationConfig):
         "Also write loss, accuracy, gradient norm, learning rate and speed of each N training "
         "steps; 0 for those of whole epochs alone.",
         group=TENSORBOARD,
+        decides="output",
     )
     histograms: bool = option(
         False,
         "After each epoch write histograms of all weights, and of each layer's outputs on some "
         "evaluated images.",
         group=TENSORBOARD,
+        decides="output",
+        per_worker=True,
     )
     profile_steps: str | None = option(
         None,
         "FIRST,LAST: profile these steps of this process, counted from 1, as 10,20, for the tab "
         "Profile of TensorBoard (extra [profile]).",
         group=TENSORBOARD,
+        decides="output",
+        per_worker=True,
     )
 
     def __post_init__(self) -> None:

@@ -19,6 +19,22 @@ from pipelines.sources.sample.motorbike import draw_motorbike
 from pipelines.sources.sample.pen import WHITE, Pen, hsv, mix, pick, placement
 
 Extent = tuple[float, float]  # half the width and half the height of the scene
+IMAGES_PER_CLASS = 120
+SIDES = (144, 256)  # pixels, of the width and of the height
+JPEG_QUALITY = 90
+SUPERSAMPLING = 2
+# The camera.
+FILL = (0.8, 1.05)  # share of the free room that the subject takes; above 1 it is cut off
+TILT = math.radians(14)
+TURN = (0.78, 1.0)  # a subject seen at an angle looks narrower
+PERSPECTIVE = 0.14  # how much nearer one end of the subject is than its middle
+# The light.
+DEFOCUS = (0.6, 2.0)  # radius in pixels, of the place only
+BRIGHTNESS = (0.78, 1.15)
+GRADIENT = 0.25  # how much lighter one side of the image is than its middle
+TINT = 0.07
+NOISE = (0.0, 5.0)  # standard deviation, in grey levels
+BLUR = (0.0, 0.9)  # radius in pixels
 
 
 def gradient(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
@@ -155,25 +171,6 @@ SUBJECTS = {
     "airplanes": Subject(draw_airplane, 1.0, 0.65),
 }
 CLASS_NAMES: tuple[str, ...] = tuple(SUBJECTS)
-IMAGES_PER_CLASS = 120
-
-SIDES = (144, 256)  # pixels, of the width and of the height
-JPEG_QUALITY = 90
-SUPERSAMPLING = 2
-
-# The camera.
-FILL = (0.8, 1.05)  # share of the free room that the subject takes; above 1 it is cut off
-TILT = math.radians(14)
-TURN = (0.78, 1.0)  # a subject seen at an angle looks narrower
-PERSPECTIVE = 0.14  # how much nearer one end of the subject is than its middle
-
-# The light.
-DEFOCUS = (0.6, 2.0)  # radius in pixels, of the place only
-BRIGHTNESS = (0.78, 1.15)
-GRADIENT = 0.25  # how much lighter one side of the image is than its middle
-TINT = 0.07
-NOISE = (0.0, 5.0)  # standard deviation, in grey levels
-BLUR = (0.0, 0.9)  # radius in pixels
 
 
 def draw_image(class_name: str, index: int, seed: int) -> Image.Image:

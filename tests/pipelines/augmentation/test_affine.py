@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage
 
-from pipelines.augmentation.affine import WarpParameters, warp, warp_parameters
+from pipelines.augmentation.affine import AffineParameters, affine, affine_parameters
 from pipelines.augmentation.config import Augmentation
 from pipelines.augmentation.rng import DRAWS_PER_EXAMPLE, Draw
 
@@ -29,14 +29,14 @@ STILL = {
 
 def random_parameters(count, seed, height=SIZE, width=SIZE, **more):
     draws = np.random.default_rng(seed).random((count, DRAWS_PER_EXAMPLE), dtype=np.float32)
-    return warp_parameters(tf.constant(draws), Augmentation(**WIDE, **more), height, width)
+    return affine_parameters(tf.constant(draws), Augmentation(**WIDE, **more), height, width)
 
 
 def constant_parameters(flip=False, **values):
     columns = {
         name: tf.constant([value], tf.float64) for name, value in {**STILL, **values}.items()
     }
-    return WarpParameters(**columns, flip=tf.constant([flip]))
+    return AffineParameters(**columns, flip=tf.constant([flip]))
 
 
 def at_index(parameters, index):
@@ -73,7 +73,7 @@ def test_warp_equals_the_legacy_generator(kind):
     images = images.astype(np.float32)
     parameters = random_parameters(count, seed=2, aspect_jitter=0.8)
 
-    warped = warp(tf.constant(images), parameters).numpy()
+    warped = affine(tf.constant(images), parameters).numpy()
 
     expected = np.stack(
         [legacy_transform(generator, images[i], at_index(parameters, i)) for i in range(count)]
@@ -130,7 +130,7 @@ def test_warp_with_aspect_and_crop_equals_scipy_on_images_that_are_not_square():
     count, height, width = 100, 60, 90
     images = noise(count, height, width, 3).astype(np.float32)
     parameters = random_parameters(count, 3, height, width, aspect_jitter=0.8, border_crop=0.3)
-    warped = warp(tf.constant(images), parameters).numpy()
+    warped = affine(tf.constant(images), parameters).numpy()
     expected = np.stack([scipy_warp(images[i], at_index(parameters, i)) for i in range(count)])
     np.testing.assert_allclose(warped, expected, atol=0.01, rtol=0)
 
@@ -141,8 +141,8 @@ def test_outside_is_black_where_asked():
     images = noise(count, height, width, 3).astype(np.float32) + 1
     parameters = random_parameters(count, 3, height, width, aspect_jitter=0.8, border_crop=0.3)
     black = np.arange(count) % 2 == 0
-    nearest = warp(tf.constant(images), parameters).numpy()
-    warped = warp(tf.constant(images), parameters, tf.constant(black)).numpy()
+    nearest = affine(tf.constant(images), parameters).numpy()
+    warped = affine(tf.constant(images), parameters, tf.constant(black)).numpy()
     np.testing.assert_array_equal(warped[~black], nearest[~black])
     for i in np.flatnonzero(black):
         outside = is_outside(height, width, at_index(parameters, i))
@@ -156,7 +156,7 @@ def test_crop_is_the_stretched_part_of_the_image():
         crop_left=8 / 80, crop_right=20 / 80, crop_top=4 / 40, crop_bottom=10 / 40
     )
     expected = tf.image.resize(images[:, 4:-10, 8:-20], [40, 80], method="bilinear")
-    np.testing.assert_allclose(warp(tf.constant(images), parameters), expected, atol=0.01)
+    np.testing.assert_allclose(affine(tf.constant(images), parameters), expected, atol=0.01)
 
 
 def test_a_border_that_was_cropped_away_does_not_come_back():
@@ -165,35 +165,35 @@ def test_a_border_that_was_cropped_away_does_not_come_back():
     # Every draw of the crop at its greatest: a quarter of 96 pixels, 24, at each side.
     draws = np.random.default_rng(4).random((100, DRAWS_PER_EXAMPLE), dtype=np.float32)
     draws[:, Draw.CROP_LEFT : Draw.CROP_BOTTOM + 1] = 1.0
-    parameters = warp_parameters(draws, Augmentation(**WIDE, border_crop=0.25), SIZE, SIZE)
-    np.testing.assert_allclose(warp(tf.constant(images), parameters), 100.0, atol=1e-3)
+    parameters = affine_parameters(draws, Augmentation(**WIDE, border_crop=0.25), SIZE, SIZE)
+    np.testing.assert_allclose(affine(tf.constant(images), parameters), 100.0, atol=1e-3)
 
 
 def test_warp_of_uint8_is_not_truncated():
     images, parameters = noise(4, SIZE, SIZE, 3), random_parameters(4, seed=5)
-    as_float = warp(tf.constant(images.astype(np.float32)), parameters)
-    np.testing.assert_array_equal(warp(tf.constant(images), parameters), as_float)
+    as_float = affine(tf.constant(images.astype(np.float32)), parameters)
+    np.testing.assert_array_equal(affine(tf.constant(images), parameters), as_float)
     assert np.any(as_float.numpy() % 1)
 
 
 @pytest.mark.parametrize("shape", [(1, 20, 30, 3), (1, 1, 1, 3), (1, 1, 5, 1), (1, 5, 1, 3)])
 def test_no_movement_leaves_the_image_alone(shape):
     images = noise(*shape)
-    np.testing.assert_array_equal(warp(tf.constant(images), constant_parameters()), images)
-    mirrored = warp(tf.constant(images), constant_parameters(flip=True))
+    np.testing.assert_array_equal(affine(tf.constant(images), constant_parameters()), images)
+    mirrored = affine(tf.constant(images), constant_parameters(flip=True))
     np.testing.assert_array_equal(mirrored, images[:, :, ::-1])
 
 
 def test_warp_is_the_same_inside_tf_data_where_the_size_of_a_batch_is_unknown():
     images, parameters = noise(3, SIZE, SIZE, 3), random_parameters(3, seed=7)
-    dataset = tf.data.Dataset.from_tensor_slices((images, parameters)).batch(8).map(warp)
-    np.testing.assert_array_equal(next(iter(dataset)), warp(tf.constant(images), parameters))
+    dataset = tf.data.Dataset.from_tensor_slices((images, parameters)).batch(8).map(affine)
+    np.testing.assert_array_equal(next(iter(dataset)), affine(tf.constant(images), parameters))
 
 
 def test_parameters_span_their_ranges():
     draws = np.random.default_rng(8).random((20000, DRAWS_PER_EXAMPLE), dtype=np.float32)
     augmentation = Augmentation(aspect_jitter=0.25, border_crop=0.1)
-    parameters = warp_parameters(tf.constant(draws), augmentation, 50, SIZE)
+    parameters = affine_parameters(tf.constant(draws), augmentation, 50, SIZE)
     limits = {
         "rotation": (-np.deg2rad(20), np.deg2rad(20)),
         "shift_x": (-0.2 * SIZE, 0.2 * SIZE),
@@ -218,13 +218,13 @@ def test_parameters_span_their_ranges():
 
 def test_every_parameter_has_a_draw_of_its_own():
     draws = np.random.default_rng(9).random((2000, DRAWS_PER_EXAMPLE), dtype=np.float32)
-    parameters = warp_parameters(draws, Augmentation(aspect_jitter=1, border_crop=0.1), 20, 20)
+    parameters = affine_parameters(draws, Augmentation(aspect_jitter=1, border_crop=0.1), 20, 20)
     correlations = np.corrcoef([column.numpy() for column in parameters])
     assert np.abs(correlations - np.eye(len(parameters))).max() < 0.1
 
 
 def test_flip_can_be_turned_off():
     draws = tf.zeros([5, DRAWS_PER_EXAMPLE])
-    unflipped = warp_parameters(draws, Augmentation(horizontal_flip=False), SIZE, SIZE)
+    unflipped = affine_parameters(draws, Augmentation(horizontal_flip=False), SIZE, SIZE)
     assert not unflipped.flip.numpy().any()
-    assert warp_parameters(draws, Augmentation(), SIZE, SIZE).flip.numpy().all()
+    assert affine_parameters(draws, Augmentation(), SIZE, SIZE).flip.numpy().all()

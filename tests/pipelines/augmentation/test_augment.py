@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.augmentation.affine import warp, warp_parameters
+from pipelines.augmentation.affine import affine, affine_parameters
 from pipelines.augmentation.augment import augment, compiled_augment
-from pipelines.augmentation.color import blur, jitter_colour
+from pipelines.augmentation.color import blur, jitter_color
 from pipelines.augmentation.config import Augmentation
 from pipelines.augmentation.erasing import erase
 from pipelines.augmentation.mixup import mix
@@ -107,8 +107,8 @@ def test_results_are_the_same_inside_tf_data(run, tolerance):
 def test_the_stages_in_order():
     images, labels, draws = random_batch(32)
     black = draws[:, Draw.FILL] < 0.5
-    expected = warp(images, warp_parameters(draws, EVERYTHING, 32, 32), black) / 255.0
-    expected = jitter_colour(expected, draws, EVERYTHING)
+    expected = affine(images, affine_parameters(draws, EVERYTHING, 32, 32), black) / 255.0
+    expected = jitter_color(expected, draws, EVERYTHING)
     expected = erase(blur(expected, draws, 1.5), draws, 0.5)
     expected, expected_labels = mix(expected, labels, draws, EVERYTHING, CLASSES)
     result, result_labels = augment(images, labels, draws, EVERYTHING, CLASSES)

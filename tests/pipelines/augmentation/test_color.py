@@ -11,7 +11,7 @@ from pipelines.augmentation.color import (
     adjust_brightness,
     adjust_contrast,
     adjust_saturation,
-    jitter_colour,
+    jitter_color,
     shift_hue,
 )
 from pipelines.augmentation.config import Augmentation
@@ -86,7 +86,7 @@ def test_jitter_is_the_four_changes_in_order_with_factors_in_their_ranges():
     expected = adjust_saturation(expected, 1 + 0.6 * reach[:, 2])
     expected = shift_hue(expected, 0.2 * reach[:, 3])
 
-    jittered = jitter_colour(tf.constant(images), draws, ALL).numpy()
+    jittered = jitter_color(tf.constant(images), draws, ALL).numpy()
     np.testing.assert_allclose(jittered, expected, atol=1e-5)
     assert jittered.min() >= 0
     assert jittered.max() <= 1
@@ -97,19 +97,19 @@ def test_each_range_moves_its_own_draw_only(name):
     images, column = pictures(), Draw[name.upper()]
     draws = np.full((4, DRAWS_PER_EXAMPLE), 0.5, np.float32)
     augmentation = Augmentation(**{name: 0.5})
-    np.testing.assert_allclose(jitter_colour(images, draws, augmentation), images, atol=1e-6)
+    np.testing.assert_allclose(jitter_color(images, draws, augmentation), images, atol=1e-6)
     others = np.random.default_rng(4).random(draws.shape, dtype=np.float32)
     others[:, column] = 0.5
-    np.testing.assert_allclose(jitter_colour(images, others, augmentation), images, atol=1e-6)
+    np.testing.assert_allclose(jitter_color(images, others, augmentation), images, atol=1e-6)
     draws[:, column] = 0.1
-    assert np.abs(jitter_colour(images, draws, augmentation) - images).max() > 0.1
+    assert np.abs(jitter_color(images, draws, augmentation) - images).max() > 0.1
 
 
 def test_images_are_made_grey_with_their_probability():
     images = tf.constant(pictures())
     draws = np.full((4, DRAWS_PER_EXAMPLE), 0.5, np.float32)
     draws[:, Draw.GREY] = [0.0, 0.29, 0.3, 0.9]
-    changed = jitter_colour(images, tf.constant(draws), Augmentation(greyscale=0.3)).numpy()
+    changed = jitter_color(images, tf.constant(draws), Augmentation(greyscale=0.3)).numpy()
     expected = adjust_saturation(images, tf.zeros(4)).numpy()
     np.testing.assert_allclose(changed[:2], expected[:2], atol=1e-6)
     np.testing.assert_array_equal(changed[2:], images[2:])

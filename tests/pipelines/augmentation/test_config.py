@@ -80,7 +80,7 @@ def test_values_that_cannot_be_are_refused_by_name(name, value):
 
 def test_the_defaults_warp_and_nothing_else():
     assert Augmentation().warps
-    assert not Augmentation().jitters_colour
+    assert not Augmentation().jitters_color
     assert not Augmentation().mixes
     assert not NOTHING.warps
 
@@ -90,7 +90,7 @@ def test_the_defaults_warp_and_nothing_else():
     [
         *(({name: 0.1}, "warps") for name in list(GREATEST)[:7]),
         ({"horizontal_flip": True}, "warps"),
-        *(({name: 0.1}, "jitters_colour") for name in list(GREATEST)[8:13]),
+        *(({name: 0.1}, "jitters_color") for name in list(GREATEST)[8:13]),
         ({"mixup": 0.1}, "mixes"),
         ({"cutmix": 0.1}, "mixes"),
     ],
@@ -98,7 +98,7 @@ def test_the_defaults_warp_and_nothing_else():
 def test_each_range_switches_its_stage_on(change, on):
     augmentation = dataclasses.replace(NOTHING, **change)
     assert {
-        name for name in ("warps", "jitters_colour", "mixes") if getattr(augmentation, name)
+        name for name in ("warps", "jitters_color", "mixes") if getattr(augmentation, name)
     } == {on}
 
 

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from pipelines.conversion.catalog import Inventory
+from pipelines.conversion.catalog import Catalog
 from pipelines.conversion.validation import Prepared
 from pipelines.runtime.errors import InputError
 
@@ -12,11 +12,11 @@ def _prepared(name: str, content: str, **options: object) -> Prepared:
     return Prepared(name, name.split("/")[0], "", sha256, 10, 20, **options)  # type: ignore[arg-type]
 
 
-def _inventory(*images: Prepared) -> Inventory:
-    inventory = Inventory(("cats", "dogs"))
+def _inventory(*images: Prepared) -> Catalog:
+    catalog = Catalog(("cats", "dogs"))
     for image in images:
-        inventory.add(image)
-    return inventory
+        catalog.add(image)
+    return catalog
 
 
 ONE, TWO = _prepared("cats/1.jpg", "a"), _prepared("dogs/2.jpg", "b")
@@ -25,11 +25,11 @@ BAD = _prepared("cats/4.jpg", "c", rejected="empty file")
 
 
 def test_counts():
-    inventory = _inventory(ONE, BAD, TWO, COPY)
-    assert inventory.file_names == ["cats/1.jpg", "dogs/2.jpg", "dogs/3.jpg"]
-    assert inventory.class_counts([0, 2]) == (1, 1) and inventory.class_counts([]) == (0, 0)
-    assert inventory.seen_counts() == {"": {"cats": 2, "dogs": 2}}
-    assert inventory.num_seen == 4
+    catalog = _inventory(ONE, BAD, TWO, COPY)
+    assert catalog.file_names == ["cats/1.jpg", "dogs/2.jpg", "dogs/3.jpg"]
+    assert catalog.class_counts([0, 2]) == (1, 1) and catalog.class_counts([]) == (0, 0)
+    assert catalog.seen_counts() == {"": {"cats": 2, "dogs": 2}}
+    assert catalog.num_seen == 4
 
 
 def test_copies_are_found_by_their_bytes():
@@ -51,15 +51,15 @@ def test_the_fingerprint_is_of_everything_in_any_order():
 
 
 def test_the_same_picture_under_two_labels_is_an_error_that_names_both():
-    inventory = _inventory(ONE, TWO, COPY, _prepared("cats/5.jpg", "b"))
+    catalog = _inventory(ONE, TWO, COPY, _prepared("cats/5.jpg", "b"))
     with pytest.raises(InputError) as caught:
-        inventory.check_labels(inventory.copies())
+        catalog.check_labels(catalog.copies())
     assert "'dogs/2.jpg' (dogs) and 'cats/5.jpg' (cats)" in str(caught.value)
     _inventory(ONE, TWO, COPY).check_labels([(1, 2)])
 
 
 def test_many_such_pairs_are_counted():
     images = [_prepared(f"{c}/{n}.jpg", str(n)) for n in range(9) for c in ("cats", "dogs")]
-    inventory = _inventory(*images)
+    catalog = _inventory(*images)
     with pytest.raises(InputError, match="and 6 more"):
-        inventory.check_labels(inventory.copies())
+        catalog.check_labels(catalog.copies())

@@ -25,7 +25,7 @@ def _encode(picture: Image.Image, file_format: str, **options: object) -> bytes:
 
 
 def _vet(data: bytes) -> Verdict:
-    (verdict,) = validation.vet([data])
+    (verdict,) = validation.validate([data])
     return verdict
 
 
@@ -225,10 +225,10 @@ def test_what_tensorflow_cannot_decode_is_rejected(monkeypatch: pytest.MonkeyPat
 
 def test_a_bad_image_does_not_spoil_the_others_of_its_batch():
     good = [_encode(Image.new("RGB", (n + 1, 5), (n, 0, 0)), "PNG") for n in range(BATCH - 1)]
-    verdicts = validation.vet([*good[:7], GOOD[: len(GOOD) // 2], *good[7:]])
+    verdicts = validation.validate([*good[:7], GOOD[: len(GOOD) // 2], *good[7:]])
     assert [bool(verdict.rejected) for verdict in verdicts] == [n == 7 for n in range(BATCH)]
     assert [verdict.data for verdict in verdicts if not verdict.rejected] == good
-    assert validation.vet([]) == []
+    assert validation.validate([]) == []
 
 
 def test_a_header_that_lies_about_the_size_is_rejected():
@@ -237,7 +237,7 @@ def test_a_header_that_lies_about_the_size_is_rejected():
     (header,) = validation.read_headers([GOOD])
     assert isinstance(header, validation.Header)
     wrong = dataclasses.replace(header, size=(32, 30))
-    (verdict,) = validation.vet([GOOD], [wrong])
+    (verdict,) = validation.validate([GOOD], [wrong])
     assert verdict.rejected == "TensorFlow decodes it to another size than the header's 32 x 30"
 
 
@@ -268,9 +268,9 @@ def test_jpegs_are_accepted_just_where_they_can_be_decoded_at_full_size():
 
 
 def test_large_images_are_decoded_alone_to_the_same_verdict(monkeypatch: pytest.MonkeyPatch):
-    together = validation.vet([GOOD, GOOD[:700], GOOD])
+    together = validation.validate([GOOD, GOOD[:700], GOOD])
     monkeypatch.setattr(validation, "_MAX_PIXELS_IN_BATCH", 0)
-    assert validation.vet([GOOD, GOOD[:700], GOOD]) == together
+    assert validation.validate([GOOD, GOOD[:700], GOOD]) == together
 
 
 MUTANTS = 5000
@@ -287,7 +287,7 @@ def test_whatever_the_bytes_the_verdict_is_a_picture_or_a_reason(note_fault: Cal
     verdicts = [
         verdict
         for start in range(0, MUTANTS, BATCH)
-        for verdict in validation.vet(mutants[start : start + BATCH])
+        for verdict in validation.validate(mutants[start : start + BATCH])
     ]
     rejected = sum(bool(verdict.rejected) for verdict in verdicts)
     happened(f"{rejected:,} rejected with a reason, {len(verdicts) - rejected:,} can be decoded")

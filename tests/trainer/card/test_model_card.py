@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from pipelines.tfrecords.manifest import load_manifest
+from pipelines.tfrecords.manifest import load_manifest, open_dataset
 from tests.trainer.judging.toys import judged_of
 from trainer.card.finished_run import FinishedRun
 from trainer.card.licence import NOT_KNOWN, licence_of
@@ -161,9 +161,9 @@ def test_licences(run, in_tfds):
 
 
 def test_the_audit_of_a_sample(data_dir):
-    audit = audit_sample(data_dir, load_manifest(data_dir), most=4)
+    audit = audit_sample(open_dataset(data_dir), most=4)
     assert (audit["train_images"], audit["test_images"]) == (4, 4)
-    whole = audit_sample(data_dir, load_manifest(data_dir))
+    whole = audit_sample(open_dataset(data_dir))
     assert (whole["train_images"], whole["test_images"]) == (18, 6)
     assert [one["name"] for one in whole["baselines"]] == [
         "most frequent class", "size", "aspect ratio", "border", "thumbnail",
