@@ -29,7 +29,7 @@ MAX_DISTANCE = 12
 
 
 def hash_encoded(data: bytes) -> bytes:
-    """`perceptual_hash` of a JPEG or PNG that passed the validation: upright, 8-bit, RGB or grey."""
+    """`perceptual_hash` of a JPEG or PNG that passed validation: upright, 8-bit, RGB or grey."""
     with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
         # Decodes a large JPEG at a half, a quarter or an eighth of its size, but not below this:
         # several times faster, at a cost of up to 6 bits. Does nothing to a PNG.
