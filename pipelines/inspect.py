@@ -13,12 +13,17 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from pipelines.make_tfrecords import DEFAULT_IMAGE_SIZE
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file, write_output_file
 from pipelines.runtime.flags import option, run
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
-from pipelines.tfrecords.manifest import Manifest, ShardedDataset, check_shards, open_dataset
+from pipelines.tfrecords.manifest import (
+    DEFAULT_IMAGE_SIZE,
+    Manifest,
+    ShardedDataset,
+    check_shards,
+    open_dataset,
+)
 
 if TYPE_CHECKING:
     from pipelines.inspection.audit import HashCollector, TraitCollector

@@ -20,13 +20,12 @@ from pipelines.runtime.errors import InputError
 from pipelines.runtime.flags import option, run
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from pipelines.sources.remote import DEFAULT_DOWNLOAD_DIR
-from pipelines.tfrecords.manifest import ENCODINGS, Manifest, Settings
+from pipelines.tfrecords.manifest import DEFAULT_IMAGE_SIZE, ENCODINGS, Manifest, Settings
 
 if TYPE_CHECKING:
     from pipelines.conversion.convert import Engine
 
 DEFAULT_SHARDS = 8
-DEFAULT_IMAGE_SIZE = 96  # the trainer's default, too
 _SHOWN = 5
 
 

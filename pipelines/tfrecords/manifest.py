@@ -21,6 +21,7 @@ LABELS_NAME = "label.labels.txt"  # where TensorFlow Datasets keeps the names of
 # 'raw': the pixels, uint8, row by row, of the shape that the manifest gives.
 ENCODINGS = ("jpeg", "raw")
 SPLITS = ("train", "test", "validation")
+DEFAULT_IMAGE_SIZE = 96  # of pixels under 'raw'; the trainer's default, too
 # The entry of a manifest's `source` by which a set of pixels that --cache=disk made is known.
 DECODED_FROM = "decoded_from"
 
