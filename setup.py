@@ -6,12 +6,14 @@ from setuptools import find_packages, setup
 
 setup(
     name="strided-net-pipeline",
-    version="0.1.0",
+    version="0.2.0",
     description="A TensorFlow training pipeline: images to TFRecords to a trained StridedNet",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    license_files=["LICENSE"],
     packages=find_packages(include=["pipelines", "pipelines.*", "model", "trainer", "trainer.*"]),
+    package_data={package: ["py.typed"] for package in ("pipelines", "model", "trainer")},
     python_requires=">=3.10",
     install_requires=[
         "absl-py>=2.1",
@@ -29,6 +31,7 @@ setup(
         "pillow>=11.0",
         "protobuf>=6.31",
         "psutil>=6.0",
+        "rich>=13.0",
         "scikit-learn>=1.5",
         "scipy>=1.13",
         "tensorboard>=2.19",  # TensorFlow no longer brings it

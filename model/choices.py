@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Sequence
 
+__all__ = ["NetworkChoices", "StridedNetChoices"]
+
 # Keras' names. The slope of its leaky_relu below 0 is 0.2; its gelu is the exact one.
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh")
 INITIALIZERS = (

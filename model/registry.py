@@ -8,6 +8,8 @@ from model.choices import NetworkChoices, StridedNetChoices, check_choice
 if TYPE_CHECKING:
     import keras
 
+__all__ = ["NETWORKS", "build_model", "multiply_adds"]
+
 # What each network is called, for the reader.
 TITLES = {
     "strided_net": "StridedNet",

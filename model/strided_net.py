@@ -17,6 +17,8 @@ from model.layers import (
     strides_over,
 )
 
+__all__ = ["build_strided_net"]
+
 _PUBLISHED = StridedNetChoices()
 
 

@@ -17,7 +17,7 @@ from pipelines.runtime.errors import InputError
 from pipelines.runtime.flags import define_flags, parse_config
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 
 def commands(text, language=""):
@@ -70,6 +70,40 @@ def test_every_command_is_one_that_takes_these_flags(page, monkeypatch):
 def test_there_are_commands_on_the_pages_for_readers():
     for name in ("README.md", "docs/practitioner.md", "docs/performance.md"):
         assert len(commands((ROOT / name).read_text())) >= 2, name
+
+
+def test_what_comes_first_works_on_a_fresh_clone():
+    """Nothing is installed there, so it can only be the script that installs."""
+    (first, *_) = re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    lines = [line.partition("#")[0].split() for line in first.splitlines()]
+    assert lines == [["./run_local.sh"], ["./run_local.sh", "test"]]
+
+
+@pytest.mark.parametrize("page", ["api", "performance"])
+def test_python_on_a_page_runs(page, data_dir, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "tfrecords").symlink_to(data_dir)
+    (code, *_) = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / f"docs/{page}.md").read_text(), re.M | re.S
+    )
+    # As many steps as the tiny set has.
+    code = code.replace("batch_size=32", "batch_size=2").replace("start_step=100", "start_step=1")
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_the_files_that_maintainers_are_sent_to_are_there(page):
+    text = (ROOT / page).read_text()
+    named = re.findall(r"`((?:pipelines|model|trainer|tests|docs)/[\w/]*(?:\.py|\.md|/))`", text)
+    assert len(named) > 3
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ from pipelines.augmentation.erasing import erase
 from pipelines.augmentation.mixup import mix
 from pipelines.augmentation.rng import Draw
 
+__all__ = ["augment", "compiled_augment"]
+
 
 def augment(
     images: tf.Tensor,

@@ -5,6 +5,8 @@ import math
 
 from pipelines.runtime.errors import InputError
 
+__all__ = ["Augmentation"]
+
 _AFFINE_RANGES = (
     "rotation",
     "width_shift",

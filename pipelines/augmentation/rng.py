@@ -4,6 +4,8 @@ import enum
 
 import tensorflow as tf
 
+__all__ = ["draws_at", "epoch_key"]
+
 _PHILOX = 1
 _NUMBERS_PER_COUNTER = 4
 # A multiple of the four numbers that one step of the counter gives. The columns after the last

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from pipelines.conversion.validation import Choices, Prepared
     from pipelines.tfrecords.writer import PlannedShard
 
+__all__ = ["convert"]
+
 
 class Engine(Protocol):
     """What does the work; whichever does it, the shards are the same to the byte."""

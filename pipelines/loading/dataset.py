@@ -38,6 +38,8 @@ from pipelines.runtime.files import is_remote
 from pipelines.tfrecords.manifest import ShardedDataset
 from pipelines.tfrecords.record import parse_spec
 
+__all__ = ["eval_batches", "train_batches"]
+
 Batch = dict[str, tf.Tensor]
 
 _PREFETCHED_STEPS = 2

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from pipelines.loading.options import DECODE_RATIOS
 
+__all__ = ["decode_and_resize", "decode_to_pixels"]
+
 CHANNELS = 3
 
 

@@ -6,6 +6,8 @@ import os
 from pipelines.augmentation.config import Augmentation
 from pipelines.runtime.errors import InputError
 
+__all__ = ["InputOptions"]
+
 AUGMENT_ON = ("host", "device")
 SHARD_BY = ("example", "file")
 DECODE_RATIOS = (1, 2, 4, 8)  # by which libjpeg can reduce an image while it decodes it

@@ -21,6 +21,8 @@ from pipelines.runtime.errors import InputError
 from pipelines.tfrecords.index import load_index
 from pipelines.tfrecords.manifest import Manifest, Shard, ShardedDataset
 
+__all__ = ["Worker", "steps_per_epoch"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Worker:

@@ -1,5 +1,7 @@
 """The error that a user can mend. A file of its own, since everything imports it."""
 
+__all__ = ["InputError"]
+
 
 class InputError(ValueError):
     """Something that the user gave cannot be used: a source, a flag, a data directory.

@@ -25,6 +25,7 @@ from pipelines.sources.tree import SplitCounts, choose_classes, list_images, rea
 
 __all__ = ["STUDY_CLASSES", "Source", "SourceImage", "fingerprint", "open_source"]
 
+
 SAMPLE_SEED = 0  # one fixed drawing: the command's --seed orders records, whatever their source
 _ARCHIVE_SUFFIX = re.compile(r"\.(zip|tar|tgz|tar\.gz)$", re.IGNORECASE)
 _LOCAL = "file://"
@@ -90,18 +91,21 @@ def open_source(
 
 
 def _sample(choose: _Choose) -> Source:
-    from pipelines.sources.sample.scene import CLASS_NAMES, IMAGES_PER_CLASS, draw_sample
+    from pipelines.sources.sample.scene import CLASS_NAMES, IMAGES_PER_CLASS
 
     available = {"": dict.fromkeys(CLASS_NAMES, IMAGES_PER_CLASS)}
     counts = choose(available, source="sample")
+    # Not a function of this one's own: Beam sends a source to its workers by pickling it.
+    return Source("sample", "sample", counts, {}, functools.partial(_drawn, _chosen(counts)))
 
-    def images() -> Iterator[SourceImage]:
-        for class_name, file_name, data in draw_sample(SAMPLE_SEED, IMAGES_PER_CLASS):
-            if class_name in counts[""]:
-                path = posixpath.join(class_name, posixpath.basename(file_name))
-                yield SourceImage(class_name, path, functools.partial(bytes, data))
 
-    return Source("sample", "sample", counts, {}, images)
+def _drawn(classes: frozenset[str]) -> Iterator[SourceImage]:
+    from pipelines.sources.sample.scene import IMAGES_PER_CLASS, draw_sample
+
+    for class_name, file_name, data in draw_sample(SAMPLE_SEED, IMAGES_PER_CLASS):
+        if class_name in classes:
+            path = posixpath.join(class_name, posixpath.basename(file_name))
+            yield SourceImage(class_name, path, functools.partial(bytes, data))
 
 
 def _tfds_set(name: str, choose: _Choose, download_dir: str) -> Source:

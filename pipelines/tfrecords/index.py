@@ -19,6 +19,8 @@ from etils import epath
 from pipelines.runtime.errors import InputError
 from pipelines.tfrecords.manifest import MANIFEST_NAME, Manifest, ShardedDataset, Split
 
+__all__ = ["RecordIndex", "load_index"]
+
 INDEX_NAME = "index.npz"
 
 

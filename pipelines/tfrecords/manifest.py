@@ -14,6 +14,17 @@ from etils import epath
 
 from pipelines.runtime.errors import InputError
 
+__all__ = [
+    "Manifest",
+    "Settings",
+    "Shard",
+    "ShardedDataset",
+    "Split",
+    "check_shards",
+    "load_manifest",
+    "open_dataset",
+]
+
 SCHEMA_VERSION = 3
 MANIFEST_NAME = "manifest.json"
 LABELS_NAME = "label.labels.txt"  # where TensorFlow Datasets keeps the names of the feature 'label'

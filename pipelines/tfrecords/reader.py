@@ -21,6 +21,8 @@ from pipelines.tfrecords.index import RecordIndex, load_index
 from pipelines.tfrecords.manifest import Manifest, Shard, ShardedDataset
 from pipelines.tfrecords.record import DamagedRecordError, parse_features, scan_records
 
+__all__ = ["StoredExample", "opened", "picked_examples", "read_shard"]
+
 Image.init()  # registers all formats, before there are threads
 _FORMATS = ("JPEG", "PNG")  # what make_tfrecords stores
 

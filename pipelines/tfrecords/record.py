@@ -26,6 +26,8 @@ from google.protobuf import (
 if TYPE_CHECKING:
     import tensorflow as tf
 
+__all__ = ["parse_example", "parse_spec", "read_records", "serialize_example"]
+
 # The features of a record, and the field of tf.train.Feature that each is in.
 FEATURE_KINDS = {
     "image": "bytes_list",

@@ -37,6 +37,8 @@ from pipelines.tfrecords.record import (
     scan_records,
 )
 
+__all__ = ["Problem", "Verification", "verify"]
+
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 # Large enough for hashlib to let other threads run meanwhile, small beside the memory.
 _BLOCK_BYTES = 1 << 20

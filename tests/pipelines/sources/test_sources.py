@@ -349,6 +349,20 @@ def test_images_can_be_read_in_another_process(
     assert [copy.read() for copy in copies] == [image.read() for image in images]
 
 
+@pytest.mark.parametrize("kind", ["sample", "folder", "archive", "list"])
+def test_a_source_can_be_sent_to_another_process(kind: str, image_folder: Path, tmp_path: Path):
+    names = {"sample": "sample", "folder": image_folder}
+    names["archive"] = _zip(tmp_path / "packed.zip", _members(image_folder))
+    names["list"] = tmp_path / "list.csv"
+    lines = [f"shapes/{name},{name.split('/')[0]}" for name in _members(image_folder)]
+    names["list"].write_text("\n".join(["path,label", *lines]) + "\n")
+    source = open_source(str(names[kind]))
+    copy = pickle.loads(pickle.dumps(source))
+    assert copy.split_counts == source.split_counts
+    files, copied = ([(i.file_name, i.read()) for i in s.images()] for s in (source, copy))
+    assert copied == files and len(files) == source.num_images
+
+
 @pytest.mark.parametrize("name", ["/etc/x.jpg", "../x.jpg", "a/../../x.jpg", "C:/x.jpg"])
 @pytest.mark.parametrize("pack", [_tar, _zip])
 def test_members_outside_are_refused(
