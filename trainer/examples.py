@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pipelines.loading.decode import CHANNELS, decode_to_pixels
+from pipelines.loading.decode import decode_examples
 from pipelines.tfrecords.index import RecordIndex, load_index
 from pipelines.tfrecords.reader import StoredExample, picked_examples
 from trainer.inputs import Inputs
@@ -46,14 +46,7 @@ class StoredExamples:
             InputError: for a record that is damaged or cannot be read.
         """
         options = self.inputs.options
-        size = options.image_size
-        pixels = [
-            example.image
-            if example.pixels_shape
-            else decode_to_pixels(example.image, size, options.decode_ratio)
-            for example in self._picked(numbers)
-        ]
-        return np.frombuffer(b"".join(pixels), np.uint8).reshape(-1, size, size, CHANNELS)
+        return decode_examples(self._picked(numbers), options.image_size, options.decode_ratio)
 
     @functools.cached_property
     def _index(self) -> RecordIndex:

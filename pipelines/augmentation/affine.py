@@ -10,7 +10,7 @@ from pipelines.augmentation.rng import Draw
 
 
 class AffineParameters(NamedTuple):
-    """One warp an example; each a float64 tensor of shape (batch,) but for `flip`.
+    """One affine map an example; each a float64 tensor of shape (batch,) but for `flip`.
 
     Attributes:
         rotation: Radians.
@@ -20,10 +20,7 @@ class AffineParameters(NamedTuple):
         zoom_x: Factor along the width; above 1 shows more of the image.
         zoom_y: Factor along the height.
         aspect: Factor along the width over the factor along the height, on top of the zoom.
-        crop_left: Share of the width lost on the left, and so on for the other sides.
-        crop_right: See `crop_left`.
-        crop_top: See `crop_left`.
-        crop_bottom: See `crop_left`.
+        crop_left, crop_right, crop_top, crop_bottom: Share of the width or height lost there.
         flip: Boolean, whether the result is mirrored left to right.
     """
 
@@ -57,16 +54,9 @@ class _Axis(NamedTuple):
 def affine_parameters(
     draws: tf.Tensor, augmentation: Augmentation, height: int, width: int
 ) -> AffineParameters:
-    """Scales uniform draws to the ranges.
+    """Scales uniform draws to the ranges; `height` and `width` are of the images.
 
-    In float64, of which compilers may round the last bits as they like: after the conversion to
-    float32 nothing of that is left.
-
-    Args:
-        draws: float32 of shape (batch, DRAWS_PER_EXAMPLE), each in [0, 1).
-        augmentation: The limits of each parameter.
-        height: Of the images in pixels, the unit of `shift_y`.
-        width: Likewise of `shift_x`.
+    In float64: after the conversion to float32 nothing is left of how a compiler rounds.
     """
     draws = tf.cast(draws, tf.float64)
     centred = 2.0 * draws - 1.0
@@ -112,10 +102,9 @@ def affine(
     away does not come back.
 
     Args:
-        images: (batch, height, width, channels), any numeric dtype; values keep their range.
+        images: Of any numeric dtype; values keep their range.
         parameters: One value for each image.
-        black: Boolean of shape (batch,), for which images the outside is black; for none unless
-            given.
+        black: Boolean (batch,), for which images the outside is black; for none unless given.
 
     Returns:
         float32 of the same shape.

@@ -6,9 +6,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from pipelines.augmentation.affine import affine, affine_parameters
-from pipelines.augmentation.color import blur, jitter_color
+from pipelines.augmentation.color import blur, erase, jitter_color
 from pipelines.augmentation.config import Augmentation
-from pipelines.augmentation.erasing import erase
 from pipelines.augmentation.mixup import mix
 from pipelines.augmentation.rng import Draw
 

@@ -4,8 +4,8 @@ import math
 
 import tensorflow as tf
 
+from pipelines.augmentation.color import Boxes, inside, whole
 from pipelines.augmentation.config import Augmentation
-from pipelines.augmentation.erasing import Boxes, inside, whole
 from pipelines.augmentation.rng import Draw
 from pipelines.runtime.errors import InputError
 
@@ -25,15 +25,11 @@ def mix(
     result does not depend on how the examples are divided into batches of an even size.
 
     Args:
-        images: float32 of shape (batch, height, width, channels), `batch` even.
-        labels: Integers of shape (batch,), in [0, num_classes).
-        draws: float32 of shape (batch, DRAWS_PER_EXAMPLE).
+        labels: Integers (batch,), in [0, num_classes).
         augmentation: Both alphas; if both are above 0, a fair draw an example decides.
-        num_classes: Length of a soft label.
 
     Returns:
-        Images of the same shape and range; float32 labels of shape (batch, num_classes), each
-        class's share of the image, of sum 1.
+        Images; and labels, float32 (batch, num_classes): each class's share of the image, of sum 1.
 
     Raises:
         InputError: if the batch is known to be odd.
@@ -65,8 +61,7 @@ def beta_symmetric(radius: tf.Tensor, angle: tf.Tensor, alpha: float) -> tf.Tens
     c √((1 - w) / (w + (1 - w) c²)), in which nothing overflows, however small `alpha` is.
 
     Args:
-        radius: float64 U, uniform in [0, 1).
-        angle: float64 V of the same shape, uniform in [0, 1).
+        radius, angle: U and V, float64 of the same shape, uniform in [0, 1).
         alpha: Above 0.
 
     Returns:
@@ -82,11 +77,7 @@ def beta_symmetric(radius: tf.Tensor, angle: tf.Tensor, alpha: float) -> tf.Tens
 def cutmix_boxes(draws: tf.Tensor, alpha: float, height: int, width: int) -> Boxes:
     """Boxes of the area 1 - λ and the image's aspect, centred anywhere and cut at its border.
 
-    Args:
-        draws: float32 of shape (batch, DRAWS_PER_EXAMPLE).
-        alpha: Above 0; λ is drawn from Beta(alpha, alpha).
-        height: Of the images in pixels.
-        width: Likewise.
+    λ is drawn from Beta(alpha, alpha), alpha above 0.
     """
     draws = tf.cast(draws, tf.float64)
     own = beta_symmetric(draws[:, Draw.MIX_RADIUS], draws[:, Draw.MIX_ANGLE], alpha)

@@ -65,15 +65,7 @@ _NEUTRAL = {
 
 
 def epoch_key(seed: int | tf.Tensor, epoch: int | tf.Tensor) -> tf.Tensor:
-    """The key of one epoch's table, for `draws_at`.
-
-    Args:
-        seed: The run's seed, an integer or a scalar tensor of one.
-        epoch: The epoch's number, likewise.
-
-    Returns:
-        uint64 of shape (1,), a hash of both.
-    """
+    """The key of one epoch's table, for `draws_at`: uint64 (1,), a hash of seed and epoch."""
     pair = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)])
     return tf.raw_ops.StatelessRandomGetKeyCounter(seed=pair).key
 
@@ -89,12 +81,7 @@ def draws_at(
     XLA compiles: it puts a generator of its own in place of TensorFlow's, with other numbers.
 
     Args:
-        key: uint64 of shape (1,), from `epoch_key`.
-        first_position: Number of the first row, 0 or more.
-        batch_size: How many rows.
-
-    Returns:
-        float32 of shape (batch_size, DRAWS_PER_EXAMPLE), uniform in [0, 1).
+        first_position: 0 or more.
     """
     steps_per_row = DRAWS_PER_EXAMPLE // _NUMBERS_PER_COUNTER
     first_step = tf.cast(first_position, tf.int64) * steps_per_row
@@ -111,11 +98,7 @@ def draws_at(
 def neutral(draws: tf.Tensor) -> tf.Tensor:
     """The draws that mirror the same images and change nothing else.
 
-    Args:
-        draws: float32 of shape (batch, DRAWS_PER_EXAMPLE).
-
-    Returns:
-        The same shape; in [0, 1], since no smaller draw is sure never to erase.
+    They are in [0, 1], one included, since no smaller draw is sure never to erase.
     """
     columns = range(DRAWS_PER_EXAMPLE)
     kept = tf.constant([column not in _NEUTRAL for column in columns])

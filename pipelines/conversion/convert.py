@@ -59,10 +59,7 @@ def convert(
     """Writes `source` as a finished set into `output_dir`, or nothing.
 
     Args:
-        source: Labelled images.
-        settings: What decides the content.
         output_dir: Missing, empty, or with `overwrite` a finished set.
-        overwrite: Whether a finished set there is replaced.
         engine: What does the work; None for a `LocalEngine`.
 
     Raises:

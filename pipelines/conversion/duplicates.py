@@ -57,9 +57,6 @@ def find_groups(hashes: Sequence[bytes]) -> list[tuple[int, ...]]:
     agree in at least one whole band; so only hashes that are equal in a band are compared. Memory
     is proportional to the number of hashes, however many are equal in a band.
 
-    Args:
-        hashes: What `perceptual_hash` returned for each image.
-
     Returns:
         The groups of two or more as ascending indices, in the order of their first ones.
 

@@ -27,12 +27,9 @@ def split_images(
 
     Args:
         file_names: Path of each image, no two alike.
-        class_names: In label order.
-        labels: Class of each image.
         given: The part to which the source assigns each image, or ''.
         groups: Images that must stay together, as indices, no image in two groups and all of a
             group of one class. A group counts as one image, and goes where its first name goes.
-        settings: How to divide.
 
     Returns:
         Part ('train', 'test', and 'validation' where there is one) -> indices of its images, in
@@ -67,7 +64,6 @@ def check_class_counts(split_counts: Mapping[str, Mapping[str, int]], settings: 
 
     Args:
         split_counts: Part that the source assigns, or '' -> class -> number of its images.
-        settings: How to divide.
     """
     class_names = sorted({name for counts in split_counts.values() for name in counts})
     labels, given = [], []

@@ -366,7 +366,6 @@ def prepare(images: Sequence[SourceImage], choices: Choices) -> list[tuple[Prepa
 
     Args:
         images: At most `BATCH` of them.
-        choices: What their records hold.
 
     Returns:
         For each image what is known of it, and its record as it stands in a shard, or b"".

@@ -5,13 +5,12 @@ import hashlib
 import io
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from pipelines.runtime.console import printable
+from pipelines.runtime.pictures import blank, font, shortened
 from pipelines.tfrecords.manifest import Manifest
 from pipelines.tfrecords.reader import StoredExample, opened
 
@@ -22,10 +21,9 @@ _KEPT_SIZE = (256, 256)
 _CELL_WIDTH, _MIN_ROW_HEIGHT, _MAX_ROW_HEIGHT = 132, 56, 176
 _GAP, _MARGIN, _LABEL_GAP, _TOP = 6, 18, 14, 48
 _MAX_LABEL_WIDTH = 240
-_BACKGROUND, _LETTERBOX, _OUTLINE = "white", "#ededed", "#e2e2e2"
+_LETTERBOX, _OUTLINE = "#ededed", "#e2e2e2"
 _INK, _PALE_INK = "#1b1b1b", "#767676"
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
-_FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")  # of more scripts than Pillow's own
 
 
 def largest_classes(manifest: Manifest) -> list[int]:
@@ -36,11 +34,7 @@ def largest_classes(manifest: Manifest) -> list[int]:
 
 
 class Picks:
-    """Draws the same `COLUMNS` training images of each class, whatever the shards: by their names.
-
-    Args:
-        labels: The classes that have a row.
-    """
+    """Draws the same `COLUMNS` training images of each class, whatever the shards, by name."""
 
     def __init__(self, labels: Sequence[int]):
         self._picks: dict[int, list[tuple[bytes, str, Image.Image]]] = {
@@ -79,12 +73,13 @@ def draw_grid(manifest: Manifest, rows: dict[int, list[Image.Image]]) -> Image.I
     """Draws the rows, each with its class and how many images of it there are for training.
 
     Args:
-        manifest: Of the set.
         rows: What `Picks.images` gives.
     """
-    bold, plain = _font("DejaVuSans-Bold", 17), _font("DejaVuSans", 14)
+    bold, plain = font(17, bold=True), font(14)
     counts = manifest.splits["train"].class_counts
-    names = [_shortened(printable(manifest.class_names[label]), bold) for label in rows]
+    names = [
+        shortened(printable(manifest.class_names[label]), bold, _MAX_LABEL_WIDTH) for label in rows
+    ]
     sizes = [f"{counts[label]:,} images" for label in rows]
     heights = [_row_height(images) for images in rows.values()]
     title = _title(manifest, len(rows))
@@ -93,8 +88,7 @@ def draw_grid(manifest: Manifest, rows: dict[int, list[Image.Image]]) -> Image.I
     right = left + COLUMNS * (_CELL_WIDTH + _GAP) - _GAP
     width = max(right, _MARGIN + math.ceil(plain.getlength(title))) + _MARGIN
     height = _TOP + sum(heights) + (len(heights) - 1) * _GAP + _MARGIN
-    canvas = Image.new("RGB", (width, height), _BACKGROUND)
-    draw = ImageDraw.Draw(canvas)
+    canvas, draw = blank(width, height)
     draw.text((_MARGIN, _MARGIN), title, _PALE_INK, plain, anchor="lt")
     y = _TOP
     for name, size, row_height, images in zip(names, sizes, heights, rows.values(), strict=True):
@@ -138,15 +132,3 @@ def _row_height(images: Sequence[Image.Image]) -> int:
         return _MIN_ROW_HEIGHT
     height = _CELL_WIDTH * np.median([image.height / image.width for image in images])
     return int(np.clip(round(height), _MIN_ROW_HEIGHT, _MAX_ROW_HEIGHT))
-
-
-def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(_FONTS / f"{name}.ttf", size)
-
-
-def _shortened(name: str, font: ImageFont.FreeTypeFont) -> str:
-    if font.getlength(name) <= _MAX_LABEL_WIDTH:
-        return name
-    while font.getlength(f"{name}…") > _MAX_LABEL_WIDTH:
-        name = name[:-1]
-    return f"{name}…"

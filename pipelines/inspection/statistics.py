@@ -142,7 +142,6 @@ class Findings:
     """A collector made of others.
 
     Args:
-        manifest: Of the set.
         grid: Whether images are picked for a picture grid.
         audit: Whether traits and hashes are collected, for which every image is decoded.
 

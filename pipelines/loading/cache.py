@@ -80,9 +80,7 @@ def choose_cache(
 
     Args:
         wanted: 'auto', 'memory', 'disk' or 'none'.
-        num_images: That would be kept.
         image_size: Height and width of the decoded images in pixels.
-        free_bytes: Memory that is free.
         budget_bytes: Most that may be taken; a share of what is free unless given.
         services: Whether data services decode, which keep nothing.
 
@@ -122,7 +120,6 @@ class MemoryCache:
     epoch visits the images in an order of its own.
 
     Args:
-        num_images: How many there is room for.
         image_size: Height and width in pixels.
     """
 
@@ -158,7 +155,6 @@ class DecodedSet:
     """A finished set of pixels.
 
     Attributes:
-        dataset: Where it is, and what is in it.
         story: In words, whether it was found or made, where, and how large it is.
     """
 
@@ -181,7 +177,6 @@ def decoded_set(
     one of a data set; others wait, and find it. A data set of pixels is used as it is.
 
     Args:
-        dataset: The data set.
         image_size: Height and width of the decoded images in pixels.
         decode_ratio: See `pipelines.loading.decode.decode_and_resize`.
         cache_dir: Missing, empty, or what an earlier call has made; `DATA_DIR.cache` unless given.

@@ -188,8 +188,6 @@ def decoded(
     """Reads and decodes what the windows visit.
 
     Args:
-        windows: Of `Window`.
-        data: What is read.
         options: `image_size`, `decode_ratio`, `threads` and `readers` are used.
         batch_size: Examples in a batch of the result.
         drop_remainder: Whether a last batch that is not full is left out.
@@ -265,7 +263,6 @@ def parse_visited(serialized: tf.Tensor, window: Window) -> Batch:
 
     Args:
         serialized: string (n,), the records of the window's blocks.
-        window: Which of them are visited.
 
     Returns:
         Tensors of shape (v,): 'image', string as it is stored, and 'label', 'record', 'position'

@@ -1,10 +1,13 @@
 """Encoded bytes to a uint8 image of the model's size."""
 
 import functools
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from pipelines.loading.options import DECODE_RATIOS
+from pipelines.tfrecords.reader import StoredExample
 
 __all__ = ["decode_and_resize", "decode_to_pixels"]
 
@@ -66,8 +69,6 @@ def decode_batch(encoded: tf.Tensor, image_size: int, ratio: int = 1) -> tf.Tens
 
     Args:
         encoded: string of shape (batch,).
-        image_size: Height and width of the results in pixels.
-        ratio: As above.
 
     Returns:
         uint8 tensor of shape (batch, image_size, image_size, 3).
@@ -81,6 +82,23 @@ def decode_to_pixels(encoded: bytes, image_size: int, ratio: int = 1) -> bytes:
     """What `decode_and_resize` gives, as bytes: image_size x image_size x 3, row by row."""
     with tf.device("CPU"):
         return _compiled_for(image_size, ratio)(tf.constant(encoded)).numpy().tobytes()
+
+
+def decode_examples(
+    examples: Sequence[StoredExample], image_size: int, ratio: int = 1
+) -> np.ndarray:
+    """Stored examples as the model sees them, uint8 (len(examples), image_size, image_size, 3).
+
+    Pixels that are stored, which have this size, stay as they are.
+    """
+    pixels = [
+        example.image
+        if example.pixels_shape
+        else decode_to_pixels(example.image, image_size, ratio)
+        for example in examples
+    ]
+    shape = len(pixels), image_size, image_size, CHANNELS
+    return np.frombuffer(b"".join(pixels), np.uint8).reshape(shape)
 
 
 def pixels_to_images(pixels: tf.Tensor, image_size: int) -> tf.Tensor:

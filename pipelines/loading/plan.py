@@ -93,7 +93,6 @@ class Worker:
 
         Args:
             window: A window of an epoch over the worker's shards.
-            batch_size: Of the global batch.
         """
         share = self.share(batch_size)
         positions = window.positions
@@ -181,11 +180,6 @@ class RunPlan:
     def batch_size(self) -> int:
         """Examples in a batch as it is delivered: the worker's share, divided among replicas."""
         return self.worker.share(self.options.batch_size) // self.options.replicas
-
-    @property
-    def visits_per_epoch(self) -> int:
-        """Examples in all global batches of an epoch."""
-        return self.steps_per_epoch * self.options.batch_size
 
     @property
     def num_steps(self) -> int:

@@ -104,7 +104,6 @@ def walk_archive(path: Path, nested: bool) -> Iterator[Member]:
     """All members of a .zip, .tar or .tar.gz, in its own order; the content decides which it is.
 
     Args:
-        path: The archive.
         nested: Whether tar archives inside it are walked, too.
 
     Raises:

@@ -277,7 +277,6 @@ def download(archive: RemoteArchive, download_dir: str) -> Path:
     """The path of `archive` on this machine, fetched unless an earlier call has done so.
 
     Args:
-        archive: What to fetch.
         download_dir: Where TensorFlow Datasets keeps downloads; made where it is missing.
 
     Raises:

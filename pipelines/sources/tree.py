@@ -48,10 +48,6 @@ def list_images(source: str, walk: Walk) -> Listing:
     They lie side by side in one folder, or in the folders `train`, `test` and `validation` (or
     `val` or `valid`) of one folder. Folders above are seen through.
 
-    Args:
-        source: Its name, for errors.
-        walk: All its files and folders.
-
     Raises:
         InputError: when there are no images, when their folders are no such class folders, and
             when a name stands there twice.
@@ -86,9 +82,6 @@ def read_images(
     """The images of `classes`, in the order of `walk`.
 
     Args:
-        walk: As listed.
-        listing: Made from it.
-        classes: Those wanted.
         streamed: Whether bytes can be had only while the walk stands at their member.
     """
     root = f"{listing.root}/" if listing.root else ""
@@ -131,7 +124,6 @@ def _class_parents(
     """The root, and the folders whose sub-folders are classes, with their splits.
 
     Args:
-        source: Its name, for errors.
         holders: The folders that images lie in directly. An image beside or above the class folders
             is in no class.
         folders: All folders, as far as the source names them.
@@ -194,7 +186,6 @@ def choose_classes(
         split_counts: Split, or '' -> class -> number of images.
         classes: Those wanted; none for the study's four where the source has them all, else for
             every class.
-        source: Its name, for errors.
         for_training: Whether a model is to be trained to tell them apart. If not, one is enough,
             each that has images counts unless chosen, and a split may lack some.
 

@@ -66,7 +66,6 @@ def survey(dataset: ShardedDataset, make: Callable[[], AnyCollector]) -> AnyColl
     """Shows every example of a set to a collector.
 
     Args:
-        dataset: The set.
         make: Makes an empty collector: one for each shard, merged in the manifest's order, so that
             the threads have no say in what is found.
 
@@ -118,7 +117,6 @@ def picked_examples(
     """The examples of a split with these numbers, in the order in which they are asked for.
 
     Args:
-        dataset: The set.
         split: One of its splits.
         numbers: From 0, in stored order, which is that of `pipelines.loading.dataset.eval_batches`.
         index: The split's, if it has been loaded already.

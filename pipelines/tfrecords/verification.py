@@ -51,7 +51,6 @@ class Problem:
     Attributes:
         file: Its name in the data directory.
         record: Its number in the file, from 0; None where the finding is about the whole file.
-        problem: What is wrong.
     """
 
     file: str
@@ -64,7 +63,6 @@ class FoundShard:
     """What one shard turned out to hold; of its records no more than is compared across shards.
 
     Attributes:
-        name: The shard's.
         num_records: That could be read.
         num_bytes: As they are.
         labels: Label -> number of records.
@@ -243,7 +241,6 @@ def verify(data_dir: str | os.PathLike[str], progress: bool = True) -> Verificat
     """Reads all of a set and finds what is not as it was written.
 
     Args:
-        data_dir: Local, or wherever `epath` can read.
         progress: Whether to say on stderr how far it is.
     """
     directory = epath.Path(data_dir).expanduser()

@@ -44,7 +44,6 @@ def plan_shards(
     Args:
         dataset_name: First part of the shards' names.
         parts: Split -> indices of its images, in an order that their source has no say in.
-        record_bytes: Size of each image's record.
         size: The number of shards for 'train', where the other splits get shards of about the same
             size; or None and the size of each in megabytes, about. No shard is ever empty: a split
             has at most as many as it has images, and at least one.

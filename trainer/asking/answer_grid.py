@@ -2,17 +2,15 @@
 
 import io
 from collections.abc import Sequence
-from pathlib import Path
 
-import matplotlib
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from pipelines.runtime.console import printable
+from pipelines.runtime.pictures import font, shortened
 from trainer.asking.answer import Answer
 
 _COLUMNS, _CELL, _GAP, _MARGIN, _TEXT = 8, 144, 14, 18, 46
 _PAPER, _INK, _PALE_INK, _MISSING, _WRONG = "white", "#1b1b1b", "#767676", "#f3e3e3", "#b3261e"
-_FONTS = Path(matplotlib.get_data_path(), "fonts", "ttf")  # of more scripts than Pillow's own
 
 
 def draw_answers(answers: Sequence[Answer], class_names: Sequence[str]) -> bytes:
@@ -45,7 +43,7 @@ def _draw_one(
 ) -> None:
     draw = ImageDraw.Draw(canvas)
     x, y = corner
-    bold, plain = _font("DejaVuSans-Bold", 13), _font("DejaVuSans", 11)
+    bold, plain = font(13, bold=True), font(11)
     if answer.image is None or answer.probabilities is None:
         box = (x, y, x + _CELL - 1, y + _CELL - 1)
         draw.rectangle(box, fill=_MISSING, outline=_WRONG, width=2)
@@ -60,18 +58,6 @@ def _draw_one(
         below = ""
     name = answer.file.rstrip("/").rpartition("/")[2]
     lines = [(head, bold, colour), (printable(name), plain, _PALE_INK), (below, plain, _WRONG)]
-    for number, (text, font, ink) in enumerate(lines):
-        draw.text((x, y + _CELL + 4 + 15 * number), _fitting(text, font), ink, font)
-
-
-def _fitting(text: str, font: ImageFont.FreeTypeFont) -> str:
-    """`text`, or as much of its beginning as has room under an image."""
-    if font.getlength(text) <= _CELL:
-        return text
-    while text and font.getlength(f"{text}…") > _CELL:
-        text = text[:-1]
-    return f"{text}…"
-
-
-def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(_FONTS / f"{name}.ttf", size)
+    for number, (text, letters, ink) in enumerate(lines):
+        place = (x, y + _CELL + 4 + 15 * number)
+        draw.text(place, shortened(text, letters, _CELL), ink, letters)

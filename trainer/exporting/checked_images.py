@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from pipelines.loading.decode import CHANNELS, decode_to_pixels
+from pipelines.loading.decode import decode_examples
 from pipelines.tfrecords.manifest import ShardedDataset
 from pipelines.tfrecords.reader import StoredExample, picked_examples
 from trainer.data_name import data_name
@@ -49,17 +49,10 @@ def checked_images(dataset: ShardedDataset, description: ModelDescription) -> Ch
     size, count = description.image_size, manifest.splits[split].num_examples
     numbers = np.linspace(0, count - 1, min(count, MOST_IMAGES)).astype(int).tolist()
     examples = picked_examples(dataset, split, numbers)
-    pixels = [
-        # Pixels that are stored are what the model was shown.
-        example.image
-        if example.pixels_shape
-        else decode_to_pixels(example.image, size, description.decode_ratio)
-        for example in examples
-    ]
     return CheckedImages(
         source=f"{data_name(manifest)}, {split} split",
         encoded=[_as_file(example) for example in examples],
-        pixels=np.frombuffer(b"".join(pixels), np.uint8).reshape(-1, size, size, CHANNELS),
+        pixels=decode_examples(examples, size, description.decode_ratio),
     )
 
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from trainer.predictions import Predictions
-from trainer.summaries.canvas import (
+from pipelines.runtime.pictures import (
     INK,
     LINE,
     MARGIN,
@@ -15,6 +14,7 @@ from trainer.summaries.canvas import (
     font,
     shortened,
 )
+from trainer.predictions import Predictions
 
 # Of more classes, cells are too small for a number, and rows for a name.
 MAX_NAMED = 20

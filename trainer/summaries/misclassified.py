@@ -2,8 +2,8 @@
 
 from PIL import Image
 
+from pipelines.runtime.pictures import BAD, GOOD
 from trainer.judging.judged import Judged
-from trainer.summaries.canvas import BAD, GOOD
 from trainer.summaries.contact_sheet import MAX_TILES, Tile, draw_sheet
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipelines.runtime.pictures import as_jpeg, as_png
 from trainer.data_name import data_name
 from trainer.event_files import steps_of
 from trainer.examples import StoredExamples
@@ -21,7 +22,6 @@ from trainer.report import Report
 from trainer.run_setup import RunSetup
 from trainer.run_state import RunState
 from trainer.summaries import texts
-from trainer.summaries.canvas import as_jpeg, as_png
 from trainer.summaries.confusion import draw_confusion
 from trainer.summaries.graphs import write_graphs
 from trainer.summaries.histograms import Histograms

@@ -41,7 +41,6 @@ def gradient(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """The backdrop of every scene: two colours that run into each other from top to bottom.
 
     Args:
-        rng: Source of the colours.
         size: Width and height in pixels.
 
     Returns:

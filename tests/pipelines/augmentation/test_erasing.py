@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.augmentation.erasing import erase, erasing_boxes
+from pipelines.augmentation.color import erase, erasing_boxes
 from pipelines.augmentation.rng import DRAWS_PER_EXAMPLE, Draw
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipelines.loading import order as order_module
 from pipelines.loading.order import (
     BLOCK_RECORDS,
     oversampled_repeats,
@@ -56,6 +57,33 @@ def test_every_record_is_visited_once(shuffle_buffer):
     blocks = make_blocks(100, 37, 3)
     order = visited(shuffled_order(blocks, shuffle_buffer, seed=0, epoch=0))
     assert sorted(order) == list(range(140))
+
+
+@pytest.mark.parametrize("shuffle_buffer", [1, 4, BLOCK_RECORDS, 40])
+def test_windows_have_no_gaps_however_small_the_buffer(shuffle_buffer):
+    blocks = make_blocks(100, 37)
+    for order in (
+        stored_order(blocks, shuffle_buffer),
+        shuffled_order(blocks, shuffle_buffer, seed=0, epoch=0),
+    ):
+        numbers = np.unique(order.window)
+        assert numbers.tolist() == list(range(len(numbers)))
+        assert all(len(window[0]) for window in collect(blocks, order))  # none reads nothing
+
+
+def test_the_example_at_the_head_of_the_module(monkeypatch):
+    monkeypatch.setattr(order_module, "BLOCK_RECORDS", 2)
+    blocks = make_blocks(3, 2)
+    assert blocks.num_records.tolist() == [2, 1, 2]
+    numbers = tf.constant([2, 0, 1], tf.int64)
+    window = order_module._windows(tf.gather(blocks.num_records, numbers), shuffle_buffer=3)
+    assert window.numpy().tolist() == [0, 0, 1]
+    records, visits = (tf.constant(x, tf.int64) for x in ([3, 4, 0, 1, 2], [2, 0, 3, 1, 4]))
+    epoch = order_module.EpochOrder(numbers, window, records, visits)
+    first, second = windows_of(epoch, blocks, 0).as_numpy_iterator()
+    assert first.rows.tolist() == [2, 0, 3, 1] and first.records.tolist() == [0, 3, 1, 4]
+    assert second.rows.tolist() == [0] and second.records.tolist() == [2]
+    assert [*first.positions, *second.positions] == [0, 1, 2, 3, 4]
 
 
 def test_the_order_follows_from_seed_epoch_and_buffer_alone():

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.runtime.pictures import as_jpeg, as_png, font, shortened
 from trainer.judging.judged import Judged
 from trainer.predictions import Predictions
 from trainer.summaries import confusion, contact_sheet, misclassified, training_batch
-from trainer.summaries.canvas import as_jpeg, as_png, font, shortened
 
 
 def answers(labels, predicted, classes, confidence=0.9):

@@ -1,7 +1,7 @@
-"""Paper, ink and letters of the pictures for TensorBoard.
+"""Paper, ink and letters of the pictures that Pillow draws, in milliseconds, while training waits.
 
-Pillow draws them in milliseconds, while training waits. They are opaque, dark on white, and so can
-be read on TensorBoard's light and on its dark pages.
+They are opaque, dark on white, and so can be read on TensorBoard's light and on its dark pages.
+matplotlib draws the pictures of a report; its fonts are used here, too.
 """
 
 import functools
