@@ -49,7 +49,7 @@ import sys
 
 from absl import flags
 
-from pipelines.runtime.flags import define_flags, parse_config
+from pipelines.runtime.command import define_flags, parse_config
 from pipelines.runtime.errors import InputError
 from trainer.main import MainConfig
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pipelines.runtime.command import StoppedBySignal
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file
-from pipelines.runtime.flags import StoppedBySignal
 
 
 def listed(kind: Callable[[str], Any], least: int = 0) -> Callable[[str], list[Any]]:

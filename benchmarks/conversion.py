@@ -48,7 +48,7 @@ import sys, time
 from pathlib import Path
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
 import_tensorflow()
-import pipelines.conversion.local, pipelines.tfrecords.writer
+import pipelines.conversion.local_engine, pipelines.tfrecords.writer
 from pipelines.conversion.convert import convert
 from pipelines.tfrecords.manifest import Settings
 from pipelines.sources import open_source

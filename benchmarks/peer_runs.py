@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from benchmarks.measured_process import Measured, run_measured
 from benchmarks.training_course import OURS
-from pipelines.runtime.flags import as_flag
+from pipelines.runtime.command import as_flag
 
 Figures = dict[str, float]
 

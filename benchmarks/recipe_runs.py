@@ -16,8 +16,8 @@ from absl import flags
 
 from benchmarks.command_line import add_output_file, listed
 from benchmarks.measured_process import ROOT, run_measured
+from pipelines.runtime.command import define_flags, parse_config
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import define_flags, parse_config
 from pipelines.tfrecords.manifest import Manifest, load_manifest
 from trainer.comparison.runs import read_run
 from trainer.config import TrainConfig

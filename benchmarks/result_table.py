@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipelines.runtime.flags import command_name
+from pipelines.runtime.command import command_name
 
 _PACKAGES = ("tensorflow", "keras", "numpy")
 

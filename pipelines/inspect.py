@@ -13,9 +13,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from pipelines.runtime.command import option, run
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file, write_output_file
-from pipelines.runtime.flags import option, run
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from pipelines.tfrecords.manifest import (
     DEFAULT_IMAGE_SIZE,
@@ -97,7 +97,7 @@ def main(config: InspectConfig) -> None:
 
 def _measure_raw_gain(dataset: ShardedDataset, headers: "Headers") -> dict[str, Any]:
     import_tensorflow()
-    from pipelines.inspection.raw_gain import measure_raw_gain
+    from pipelines.inspection.raw_encoding import measure_raw_gain
 
     return measure_raw_gain(dataset, sum(headers.num_bytes), DEFAULT_IMAGE_SIZE)
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from etils import epath
 
+from pipelines.runtime.command import option, run
 from pipelines.runtime.console import readable_size, say, table
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import option, run
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from pipelines.sources.remote import DEFAULT_DOWNLOAD_DIR
 from pipelines.tfrecords.manifest import DEFAULT_IMAGE_SIZE, ENCODINGS, Manifest, Settings
@@ -219,7 +219,7 @@ def _engine(config: ConvertConfig) -> "Engine | None":
     if config.engine == "local":
         return None
     import_tensorflow()
-    from pipelines.conversion.beam import BeamEngine
+    from pipelines.conversion.beam_engine import BeamEngine
 
     return BeamEngine(config.beam_pipeline_options)
 

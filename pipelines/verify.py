@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 from etils import epath
 
+from pipelines.runtime.command import option, run
 from pipelines.runtime.console import printable, readable_size, table
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file, write_output_file
-from pipelines.runtime.flags import option, run
 from pipelines.tfrecords.verification import Problem, Verification, verify
 
 

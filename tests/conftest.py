@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest_plugins = ["tests.fault_table", "tests.side_by_side", "pytester"]
+pytest_plugins = ["tests.fault_table", "tests.side_by_side", "tests.testing.quick", "pytester"]
 
 # What would change what the commands do or print, for whoever runs the tests. Before any import.
 for name in (

@@ -21,7 +21,7 @@ LONGEST = (
     "tests/pipelines/augmentation/test_augment.py",
     "tests/interruptions/",
     "tests/trainer/timing/",
-    "tests/pipelines/conversion/test_beam.py",
+    "tests/pipelines/conversion/test_beam_engine.py",
 )
 
 

@@ -13,8 +13,8 @@ import pytest
 from absl import flags
 from PIL import Image
 
+from pipelines.runtime.command import define_flags, parse_config
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import define_flags, parse_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])

@@ -11,10 +11,10 @@ import dataclasses
 import json
 from typing import ClassVar
 
-from pipelines.runtime import flags, tensorflow_runtime
+from pipelines.runtime import command, tensorflow_runtime
+from pipelines.runtime.command import option
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file, write_output_file
-from pipelines.runtime.flags import option
 from pipelines.runtime.tensorflow_runtime import keep_freed_memory
 from trainer.config import TrainConfig
 from trainer.input_config import check_at_least
@@ -78,4 +78,4 @@ def main(config: BenchmarkConfig) -> None:
 
 
 if __name__ == "__main__":
-    flags.run(main, BenchmarkConfig)
+    command.run(main, BenchmarkConfig)

@@ -9,10 +9,10 @@ the report; choose between runs by the validation split, not by the test.
 
 import dataclasses
 
-from pipelines.runtime import console, flags
+from pipelines.runtime import command, console
+from pipelines.runtime.command import arguments, option
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file, write_output_file
-from pipelines.runtime.flags import arguments, option
 from trainer.comparison.curves import curves
 from trainer.comparison.groups import grouped
 from trainer.comparison.run_table import remarks, run_columns
@@ -82,4 +82,4 @@ def _plot(path: str, runs: list[Run]) -> None:
 
 
 if __name__ == "__main__":
-    flags.run(main, CompareConfig)
+    command.run(main, CompareConfig)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipelines.loading.options import SHARD_BY
+from pipelines.runtime.command import option
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import atomic_file
-from pipelines.runtime.flags import option
 from trainer.input_config import AUGMENTATION, DATA, INPUT_SPEED, ORDER, check_at_least
 from trainer.model_config import MODEL
 from trainer.optimisation_config import OPTIMISATION, SELECTION

@@ -10,9 +10,9 @@ pictures of a --source are treated exactly as a conversion and the training trea
 import dataclasses
 from pathlib import Path
 
-from pipelines.runtime import console, flags, tensorflow_runtime
+from pipelines.runtime import command, console, tensorflow_runtime
+from pipelines.runtime.command import option
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import option
 from pipelines.runtime.tensorflow_runtime import keep_freed_memory
 from pipelines.sources.remote import DEFAULT_DOWNLOAD_DIR
 from pipelines.tfrecords.manifest import SPLITS
@@ -113,4 +113,4 @@ def main(config: EvaluateConfig) -> None:
 
 
 if __name__ == "__main__":
-    flags.run(main, EvaluateConfig)
+    command.run(main, EvaluateConfig)

@@ -28,9 +28,9 @@ probability differs by more than 0.0001 from the model's in float32, it is not.
 import dataclasses
 from pathlib import Path
 
-from pipelines.runtime import flags, tensorflow_runtime
+from pipelines.runtime import command, tensorflow_runtime
+from pipelines.runtime.command import option
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import option
 from trainer.exporting.destination import check_output
 from trainer.exporting.formats import FORMATS, check_packages, check_suffix
 from trainer.model_description import load_description
@@ -91,4 +91,4 @@ def main(config: ExportConfig) -> None:
 
 
 if __name__ == "__main__":
-    flags.run(main, ExportConfig)
+    command.run(main, ExportConfig)

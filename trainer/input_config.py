@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from pipelines.augmentation.config import Augmentation
 from pipelines.loading.options import AUGMENT_ON, DECODE_RATIOS
+from pipelines.runtime.command import option
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import option
 
 DATA, AUGMENTATION, ORDER = "Data", "Augmentation", "Order and balance"
 INPUT_SPEED = "Speed of the input"

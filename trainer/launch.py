@@ -22,9 +22,9 @@ from collections.abc import Sequence
 from absl import flags
 
 from pipelines.runtime import console
+from pipelines.runtime.command import after_dashes, define_flags, option, parse_config, run
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import after_dashes, define_flags, option, parse_config, run
-from pipelines.runtime.ports import check_ports, free_ports
+from pipelines.runtime.network_ports import check_ports, free_ports
 from trainer.input_config import check_at_least
 from trainer.main import MainConfig
 from trainer.worker_environment import worker_environments

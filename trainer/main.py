@@ -10,9 +10,9 @@ be done, and how long it would take.
 import dataclasses
 import os
 
-from pipelines.runtime import console, flags, tensorflow_runtime
+from pipelines.runtime import command, console, tensorflow_runtime
+from pipelines.runtime.command import option
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import option
 from pipelines.runtime.tensorflow_runtime import keep_freed_memory, skip_teardown
 from trainer.config import OUTPUT, TrainConfig
 from trainer.workers.cluster import ALONE, cluster_from_environment
@@ -67,6 +67,6 @@ def main(config: MainConfig) -> None:
 
 
 if __name__ == "__main__":
-    config = flags.run(main, MainConfig)
+    config = command.run(main, MainConfig)
     if config.strategy != "multi_worker":  # whose workers take leave of each other
         skip_teardown()

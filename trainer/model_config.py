@@ -11,8 +11,8 @@ from model.choices import (
     StridedNetChoices,
 )
 from model.registry import NETWORKS
+from pipelines.runtime.command import as_flag, option
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import as_flag, option
 from trainer.input_config import InputConfig, check_at_least, check_share
 
 MODEL = "Model"

@@ -2,8 +2,8 @@
 
 import dataclasses
 
+from pipelines.runtime.command import option
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import option
 from trainer.input_config import check_at_least, check_share
 from trainer.model_config import ModelConfig
 

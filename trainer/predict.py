@@ -14,11 +14,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipelines.runtime import console, flags, tensorflow_runtime
+from pipelines.runtime import command, console, tensorflow_runtime
+from pipelines.runtime.command import arguments, option
 from pipelines.runtime.console import counted, progress
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file, write_output_file
-from pipelines.runtime.flags import arguments, option
 from pipelines.runtime.tensorflow_runtime import keep_freed_memory
 from trainer.asking.answer import Answer
 from trainer.asking.answer_lines import JsonLines, Lines, TableLines
@@ -154,4 +154,4 @@ def _print_line(line: str) -> None:
 
 
 if __name__ == "__main__":
-    flags.run(main, PredictConfig)
+    command.run(main, PredictConfig)

@@ -9,10 +9,10 @@ Takes the flags of the augmentation as trainer.main does. The first picture is t
 import dataclasses
 from typing import ClassVar
 
-from pipelines.runtime import flags, tensorflow_runtime
+from pipelines.runtime import command, tensorflow_runtime
+from pipelines.runtime.command import option
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file, write_output_file
-from pipelines.runtime.flags import option
 from trainer.input_config import InputConfig, check_at_least
 
 PREVIEW = "Preview"
@@ -49,4 +49,4 @@ def main(config: PreviewConfig) -> None:
 
 
 if __name__ == "__main__":
-    flags.run(main, PreviewConfig)
+    command.run(main, PreviewConfig)

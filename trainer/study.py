@@ -17,10 +17,10 @@ from typing import Any, ClassVar
 
 from etils import epath
 
-from pipelines.runtime import console, flags
+from pipelines.runtime import command, console
+from pipelines.runtime.command import define_flags, option, repeated
 from pipelines.runtime.console import counted
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import define_flags, option, repeated
 from pipelines.tfrecords.manifest import load_manifest
 from trainer.config import TrainConfig
 from trainer.input_config import check_at_least
@@ -170,4 +170,4 @@ def _head(plan: Plan, states: States) -> str:
 
 
 if __name__ == "__main__":
-    flags.run(main, StudyConfig)
+    command.run(main, StudyConfig)

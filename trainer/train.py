@@ -13,8 +13,8 @@ from etils import epath
 from pipelines.loading.dataset import eval_batches, train_batches
 from pipelines.loading.service import watched
 from pipelines.runtime import console
+from pipelines.runtime.command import StoppedBySignal
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import StoppedBySignal
 from pipelines.tfrecords.verification import damage_named
 from trainer.config import TrainConfig
 from trainer.data_name import data_name

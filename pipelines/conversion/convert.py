@@ -71,7 +71,7 @@ def convert(
     check_class_counts(source.split_counts, settings)
     # Here, because these bring TensorFlow: seconds for which bad input need not wait.
     import_tensorflow()
-    from pipelines.conversion.local import LocalEngine
+    from pipelines.conversion.local_engine import LocalEngine
     from pipelines.tfrecords.writer import plan_shards, write_beside_shards
 
     engine = engine or LocalEngine()

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from pipelines.runtime.console import printable
-from pipelines.runtime.pictures import blank, font, shortened
+from pipelines.runtime.drawing import blank, font, shortened
 from pipelines.tfrecords.manifest import Manifest
 from pipelines.tfrecords.reader import StoredExample, opened
 

@@ -10,6 +10,7 @@ from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import is_remote
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from pipelines.sources.base import STUDY_CLASSES, Source, SourceImage, Walk, fingerprint, is_image
+from pipelines.sources.class_folders import SplitCounts, choose_classes, list_images, read_images
 from pipelines.sources.image_list import ListFile, count_listed, is_list, read_listed
 from pipelines.sources.local import walk_archive, walk_folder
 from pipelines.sources.remote import (
@@ -21,7 +22,6 @@ from pipelines.sources.remote import (
     is_remote_folder,
     walk_remote,
 )
-from pipelines.sources.tree import SplitCounts, choose_classes, list_images, read_images
 
 __all__ = ["STUDY_CLASSES", "Source", "SourceImage", "fingerprint", "open_source"]
 

@@ -12,8 +12,8 @@ import pytest
 from benchmarks import image_shares, learning_curves
 from benchmarks.image_shares import ImageShares, draw_share
 from pipelines.make_tfrecords import ConvertConfig
+from pipelines.runtime.command import define_flags, parse_config
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import define_flags, parse_config
 from pipelines.tfrecords.manifest import Shard, Split
 from trainer.config import TrainConfig
 

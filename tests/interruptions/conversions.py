@@ -11,7 +11,7 @@ OUTPUT = "output_dir"
 IMPORTED = [
     "pipelines.conversion.convert",
     "pipelines.conversion.duplicates",
-    "pipelines.conversion.local",
+    "pipelines.conversion.local_engine",
     "pipelines.conversion.validation",
     "pipelines.tfrecords.writer",
 ]

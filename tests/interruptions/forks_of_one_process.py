@@ -34,7 +34,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import IO, Any
 
-from pipelines.runtime.flags import run
+from pipelines.runtime.command import run
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from tests.interruptions.steps import Steps
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.runtime import flags, tensorflow_runtime
+from pipelines.runtime import command, tensorflow_runtime
 from tests.small_network import build_small
 from tests.testing.rounding import nudged_state
 from trainer.config import TrainConfig
@@ -37,4 +37,4 @@ def main(config: TrainConfig) -> None:
 
 
 if __name__ == "__main__":
-    flags.run(main, TrainConfig)
+    command.run(main, TrainConfig)

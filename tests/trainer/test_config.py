@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.augmentation.config import Augmentation
+from pipelines.runtime.command import define_flags, parse_config
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import define_flags, parse_config
 from trainer.config import CONFIG_NAME, TrainConfig
 from trainer.input_config import InputConfig
 from trainer.model_config import ModelConfig

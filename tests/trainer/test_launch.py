@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from pipelines.runtime import console
+from pipelines.runtime.command import define_flags
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import define_flags
-from pipelines.runtime.ports import check_ports, free_ports
+from pipelines.runtime.network_ports import check_ports, free_ports
 from trainer.launch import LaunchConfig, main
 from trainer.main import MainConfig
 from trainer.prefixed_output import PrefixedOutput
@@ -30,7 +30,7 @@ SECONDS_AT_MOST = 60  # so that nothing hangs for ever
 # The command, but for what its workers run.
 LAUNCHER = """
 import sys
-from pipelines.runtime.flags import run
+from pipelines.runtime.command import run
 from trainer.launch import LaunchConfig, launch
 
 program = sys.argv.pop(1)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw
 
 from pipelines.runtime.console import printable
-from pipelines.runtime.pictures import font, shortened
+from pipelines.runtime.drawing import font, shortened
 from trainer.asking.answer import Answer
 
 _COLUMNS, _CELL, _GAP, _MARGIN, _TEXT = 8, 144, 14, 18, 46

@@ -4,7 +4,7 @@ import dataclasses
 import os
 from typing import Any
 
-from pipelines.runtime.flags import as_flag
+from pipelines.runtime.command import as_flag
 from pipelines.sources.base import STUDY_CLASSES
 from pipelines.tfrecords.manifest import Manifest, Settings
 from trainer.config import TrainConfig

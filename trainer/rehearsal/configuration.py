@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from pipelines.runtime.flags import as_flag, fields_by_group
+from pipelines.runtime.command import as_flag, fields_by_group
 from trainer.config import TrainConfig
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.runtime.command import StoppedBySignal
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import StoppedBySignal
 from trainer.comparison.runs import read_run
 from trainer.studying.plan import Plan, PlannedRun
 from trainer.studying.progress import StudyProgress

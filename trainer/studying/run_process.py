@@ -15,8 +15,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pipelines.runtime.command import as_flag
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import as_flag
 from trainer.config import TrainConfig
 from trainer.parent_death import killed_with_parent
 from trainer.worker_process import told

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pipelines.runtime.pictures import (
+from pipelines.runtime.drawing import (
     INK,
     LINE,
     MARGIN,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from pipelines.runtime.pictures import INK, LINE, MARGIN, PALE_INK, blank, font, shortened
+from pipelines.runtime.drawing import INK, LINE, MARGIN, PALE_INK, blank, font, shortened
 
 MAX_TILES = 15
 

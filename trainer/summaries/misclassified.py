@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from pipelines.runtime.pictures import BAD, GOOD
+from pipelines.runtime.drawing import BAD, GOOD
 from trainer.judging.judged import Judged
 from trainer.summaries.contact_sheet import MAX_TILES, Tile, draw_sheet
 

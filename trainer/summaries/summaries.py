@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipelines.runtime.pictures import as_jpeg, as_png
+from pipelines.runtime.drawing import as_jpeg, as_png
 from trainer.data_name import data_name
 from trainer.event_files import steps_of
 from trainer.examples import StoredExamples

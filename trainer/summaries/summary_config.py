@@ -3,8 +3,8 @@
 import dataclasses
 import re
 
+from pipelines.runtime.command import option
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import option
 from trainer.input_config import check_at_least
 from trainer.optimisation_config import OptimisationConfig
 

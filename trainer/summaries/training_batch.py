@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from pipelines.runtime.pictures import INK
+from pipelines.runtime.drawing import INK
 from trainer.summaries.contact_sheet import MAX_TILES, Tile, draw_sheet
 
 

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from pipelines.runtime import console
+from pipelines.runtime.command import EXIT_FAILED, command_name
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import EXIT_FAILED, command_name
 from trainer.workers.cluster import Cluster
 from trainer.workers.connection import Connection
 from trainer.workers.guard import guarded

@@ -154,7 +154,7 @@ Loop.train = lambda loop, batch, count, progress, vote=False: progress
 # of each step.
 LOSSES = """
 import json, os
-from pipelines.runtime.flags import define_flags, parse_config
+from pipelines.runtime.command import define_flags, parse_config
 import keras
 from trainer.config import TrainConfig
 from trainer.loop import Loop

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from pipelines.conversion.convert import convert
-from pipelines.conversion.local import LocalEngine
+from pipelines.conversion.local_engine import LocalEngine
 from pipelines.sources import open_source
 from pipelines.tfrecords.manifest import Manifest, Settings
 from pipelines.tfrecords.record import parse_example

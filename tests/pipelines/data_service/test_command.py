@@ -19,7 +19,7 @@ TWO = ("--port=0", "--workers=2", "--host=localhost")
 # Trains once with each of the flags in `hows`, in run directories that are called 0, 1 and so on.
 TRAIN = """
 import sys
-from pipelines.runtime.flags import run
+from pipelines.runtime.command import run
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
 import_tensorflow()
 from tests.small_network import build_small

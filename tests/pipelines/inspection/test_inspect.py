@@ -212,7 +212,7 @@ def test_when_raw_pays(inspected: dict[str, Any], mixed_set: Path):
     ],
 )
 def test_epochs_to_pay(convert: float, decode: float, read: float, epochs: int | None):
-    from pipelines.inspection.raw_gain import epochs_to_pay
+    from pipelines.inspection.raw_encoding import epochs_to_pay
 
     assert epochs_to_pay(convert, decode, read) == epochs
 

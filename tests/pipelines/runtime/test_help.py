@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from pipelines.runtime.flags import define_flags, help_text, option, parse_config
+from pipelines.runtime.command import define_flags, help_text, option, parse_config
 
 COMMANDS = {
     "pipelines.make_tfrecords": "ConvertConfig",

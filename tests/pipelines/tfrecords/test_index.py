@@ -53,7 +53,7 @@ def test_the_index_of_a_set_is_what_its_shards_hold(
     chosen = None
     if engine == "beam":
         pytest.importorskip("apache_beam", reason="Apache Beam is not installed (extra [beam])")
-        from pipelines.conversion.beam import BeamEngine
+        from pipelines.conversion.beam_engine import BeamEngine
 
         chosen = BeamEngine()
     settings = Settings(shards=3, encoding=encoding, image_size=16, validation_fraction=0.25)

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from pipelines.make_tfrecords import ConvertConfig
-from pipelines.runtime.flags import define_flags, parse_config
+from pipelines.runtime.command import define_flags, parse_config
 from pipelines.tfrecords.manifest import Manifest, Settings
 from trainer.card.repeat import changed_flags, conversion_command, training_command
 from trainer.config import TrainConfig

@@ -1,6 +1,6 @@
 """The flags of a run as text."""
 
-from pipelines.runtime.flags import define_flags, parse_config
+from pipelines.runtime.command import define_flags, parse_config
 from trainer.config import TrainConfig
 from trainer.rehearsal.configuration import configuration_text
 

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
+from pipelines.runtime.command import define_flags
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import define_flags
 from trainer.config import TrainConfig
 from trainer.studying.factors import Factor, parse_factors
 

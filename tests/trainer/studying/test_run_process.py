@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from pipelines.runtime.command import define_flags, parse_config
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import define_flags, parse_config
 from trainer.config import TrainConfig
 from trainer.studying.run_process import run_to_end, trainer_flags
 

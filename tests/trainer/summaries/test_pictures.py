@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.runtime.pictures import as_jpeg, as_png, font, shortened
+from pipelines.runtime.drawing import as_jpeg, as_png, font, shortened
 from trainer.judging.judged import Judged
 from trainer.predictions import Predictions
 from trainer.summaries import confusion, contact_sheet, misclassified, training_batch

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipelines.runtime.flags import define_flags, parse_config
+from pipelines.runtime.command import define_flags, parse_config
 from trainer.benchmark import BenchmarkConfig, main
 
 ROOT = Path(__file__).parents[3]

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from pipelines.runtime import flags, tensorflow_runtime
-from pipelines.runtime.flags import option
+from pipelines.runtime import command, tensorflow_runtime
+from pipelines.runtime.command import option
 from trainer.workers.cluster import cluster_from_environment
 from trainer.workers.peers import joined
 
@@ -40,4 +40,4 @@ def main(config: WorkerConfig) -> None:
 
 
 if __name__ == "__main__":
-    flags.run(main, WorkerConfig)
+    command.run(main, WorkerConfig)

@@ -3,7 +3,7 @@
 Without GPUs, TensorFlow's strategy takes CPU:0 alone, and no argument of it says otherwise.
 """
 
-from pipelines.runtime import flags, tensorflow_runtime
+from pipelines.runtime import command, tensorflow_runtime
 from tests.small_network import build_small
 from trainer.config import TrainConfig
 from trainer.workers.cluster import cluster_from_environment
@@ -34,4 +34,4 @@ def main(config: TrainConfig) -> None:
 
 
 if __name__ == "__main__":
-    flags.run(main, TrainConfig)
+    command.run(main, TrainConfig)

@@ -3,9 +3,9 @@
 import dataclasses
 import sys
 
-from pipelines.runtime import flags
+from pipelines.runtime import command
+from pipelines.runtime.command import option
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import option
 from trainer.workers import peers
 from trainer.workers.cluster import Cluster
 
@@ -53,4 +53,4 @@ def main(config: WorkerConfig) -> None:
 
 
 if __name__ == "__main__":
-    flags.run(main, WorkerConfig)
+    command.run(main, WorkerConfig)

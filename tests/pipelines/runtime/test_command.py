@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-from pipelines.runtime.errors import InputError
-from pipelines.runtime.flags import (
+from pipelines.runtime.command import (
     after_dashes,
     arguments,
     define_flags,
@@ -21,6 +20,7 @@ from pipelines.runtime.flags import (
     parse_config,
     repeated,
 )
+from pipelines.runtime.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +166,7 @@ def test_help_says_what_the_arguments_are():
 COMMAND = textwrap.dedent('''
     """Greets."""
     import dataclasses, os, sys, time
-    from pipelines.runtime.flags import option, run
+    from pipelines.runtime.command import option, run
     from pipelines.runtime.errors import InputError
 
     @dataclasses.dataclass(frozen=True)

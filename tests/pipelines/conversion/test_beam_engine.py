@@ -8,7 +8,7 @@ from PIL import Image
 
 pytest.importorskip("apache_beam", reason="Apache Beam is not installed (extra [beam])")
 
-from pipelines.conversion.beam import BeamEngine
+from pipelines.conversion.beam_engine import BeamEngine
 from pipelines.conversion.convert import convert
 from pipelines.runtime.errors import InputError
 from pipelines.sources import SourceImage, open_source

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.ports import check_ports, free_ports
+from pipelines.runtime.network_ports import check_ports, free_ports
 
 
 def test_every_port_is_checked():

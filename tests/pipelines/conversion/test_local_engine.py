@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.conversion.local import LocalEngine
+from pipelines.conversion.local_engine import LocalEngine
 from pipelines.conversion.validation import BATCH, Choices
 from pipelines.sources import Source, SourceImage
 
