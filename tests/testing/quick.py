@@ -12,7 +12,7 @@ LONG = (
     "tests/model/test_networks.py",
     "tests/model/test_strided_choices.py",
     "tests/pipelines/augmentation/test_augment.py",
-    "tests/pipelines/conversion/test_beam.py",
+    "tests/pipelines/conversion/test_beam_engine.py",
     "tests/pipelines/conversion/test_validation.py",
     "tests/pipelines/data_service/",
     "tests/pipelines/inspection/",

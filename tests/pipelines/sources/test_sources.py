@@ -1,4 +1,5 @@
 import io
+import itertools
 import os
 import pickle
 import shutil
@@ -359,8 +360,9 @@ def test_a_source_can_be_sent_to_another_process(kind: str, image_folder: Path, 
     source = open_source(str(names[kind]))
     copy = pickle.loads(pickle.dumps(source))
     assert copy.split_counts == source.split_counts
-    files, copied = ([(i.file_name, i.read()) for i in s.images()] for s in (source, copy))
-    assert copied == files and len(files) == source.num_images
+    first = (itertools.islice(s.images(), 9) for s in (source, copy))
+    files, copied = ([(image.file_name, image.read()) for image in images] for images in first)
+    assert copied == files and len(files) == 9
 
 
 @pytest.mark.parametrize("name", ["/etc/x.jpg", "../x.jpg", "a/../../x.jpg", "C:/x.jpg"])
