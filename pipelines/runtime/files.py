@@ -16,13 +16,14 @@ import fcntl
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
-
-from etils import epath
+from typing import TYPE_CHECKING
 
 from pipelines.runtime.errors import InputError
+
+if TYPE_CHECKING:  # it takes longer to import than `--help` to print
+    from etils import epath
 
 StrPath = str | os.PathLike[str]
 
@@ -30,12 +31,19 @@ _UNFINISHED, _ASIDE = "tmp", "old"  # the kinds of `.NAME.KIND-RANDOM`
 _UNFINISHED_FILE = ".unfinished-"
 
 
+def any_path(path: StrPath) -> "epath.Path":
+    """A path as `etils.epath` has it, local or an address such as gs://bucket/folder."""
+    from etils import epath
+
+    return epath.Path(path)
+
+
 def is_remote(path: StrPath) -> bool:
     """Whether a path is an address on another file system, such as gs://bucket/folder."""
     return "://" in os.fspath(path)
 
 
-def is_free(path: Path | epath.Path) -> bool:
+def is_free(path: "Path | epath.Path") -> bool:
     """Whether nothing is at `path`, or an empty directory."""
     return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
@@ -147,8 +155,8 @@ def check_output_file(flag: str, path: str, data_dir: StrPath | None = None) -> 
     """
     if is_remote(path):
         return
-    target = epath.Path(path).expanduser().resolve()
-    if data_dir is not None and target.parent == epath.Path(data_dir).expanduser().resolve():
+    target = any_path(path).expanduser().resolve()
+    if data_dir is not None and target.parent == any_path(data_dir).expanduser().resolve():
         raise InputError(
             f"received {flag}={path}, which lies in the data directory, expected a file elsewhere "
             "(a finished set holds nothing but its own files); choose another folder."
@@ -172,7 +180,7 @@ def write_output_file(flag: str, path: str, data: bytes) -> None:
         InputError: when it cannot be written after all.
     """
     try:
-        epath.Path(path).expanduser().write_bytes(data)
+        any_path(path).expanduser().write_bytes(data)
     except OSError as error:
         raise _unwritable(flag, path, error.strerror or str(error)) from error
 
@@ -205,7 +213,7 @@ def check_movable(directory: StrPath) -> None:
 @contextlib.contextmanager
 def atomic_directory(
     destination: StrPath, replace: bool = False, flag: str = "--output_dir"
-) -> Iterator[epath.Path]:
+) -> Iterator["epath.Path"]:
     """Gives a new directory to fill, which becomes `destination` when the `with` block ends well.
 
     If the block fails, the directory is removed, and so are the parents that were made for it.
@@ -254,7 +262,7 @@ def _explained(destination: StrPath, flag: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _local_stage(destination: StrPath, replace: bool) -> Iterator[epath.Path]:
+def _local_stage(destination: StrPath, replace: bool) -> Iterator["epath.Path"]:
     target = Path(destination)
     made_parents = [parent for parent in target.parents if not parent.exists()]
     stage = _new_sibling(target, _UNFINISHED)
@@ -265,7 +273,7 @@ def _local_stage(destination: StrPath, replace: bool) -> Iterator[epath.Path]:
             with _place_to_write(target, replace):
                 os.mkdir(stage)
                 locks.enter_context(locked(stage, wait=True))
-            yield epath.Path(stage)
+            yield any_path(stage)
             with _place_to_write(target, replace):
                 _put_in_place(stage, target)
     finally:
@@ -278,8 +286,8 @@ def _local_stage(destination: StrPath, replace: bool) -> Iterator[epath.Path]:
 
 
 @contextlib.contextmanager
-def _remote_stage(destination: StrPath, replace: bool) -> Iterator[epath.Path]:
-    target = epath.Path(destination)
+def _remote_stage(destination: StrPath, replace: bool) -> Iterator["epath.Path"]:
+    target = any_path(destination)
     if replace:
         raise InputError(
             f"received --overwrite for {os.fspath(destination)!r}, expected a local directory, in "
@@ -306,7 +314,7 @@ def _place_to_write(destination: Path, replace: bool) -> Iterator[None]:
         yield
 
 
-def _check_free(destination: Path | epath.Path) -> None:
+def _check_free(destination: "Path | epath.Path") -> None:
     if not is_free(destination):
         raise InputError(
             f"received the output directory {os.fspath(destination)!r}, which is not empty (any "
@@ -338,7 +346,7 @@ def _remove_leftovers(destination: Path) -> None:
 
 
 def _new_sibling(destination: Path, kind: str) -> Path:
-    return destination.with_name(f".{destination.name}.{kind}-{uuid.uuid4().hex[:12]}")
+    return destination.with_name(f".{destination.name}.{kind}-{os.urandom(6).hex()}")
 
 
 def _siblings(destination: Path, kind: str) -> list[Path]:

@@ -6,7 +6,6 @@ seconds, for which a wrong flag or a missing folder need not wait.
 
 import atexit
 import contextlib
-import ctypes
 import gc
 import logging
 import os
@@ -15,8 +14,6 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-
-from absl import logging as absl_logging
 
 from pipelines.runtime.errors import InputError
 
@@ -45,6 +42,10 @@ def set_library_messages(verbosity: str) -> None:
     Args:
         verbosity: One of `pipelines.runtime.console.VERBOSITIES`; "warning" changes nothing.
     """
+    if verbosity == "warning":
+        return
+    from absl import logging as absl_logging
+
     if verbosity == "error":
         warnings.simplefilter("ignore")
         absl_logging.set_verbosity(absl_logging.ERROR)
@@ -158,6 +159,8 @@ def keep_freed_memory() -> None:
     """
     if not sys.platform.startswith("linux"):
         return
+    import ctypes
+
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)

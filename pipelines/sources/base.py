@@ -1,16 +1,18 @@
 """What a source gives: labelled images, listed but not yet read; and how they are read ahead."""
 
 import collections
-import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pipelines.tfrecords.manifest import SPLITS
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 STUDY_CLASSES = ("Faces", "Leopards", "Motorbikes", "airplanes")
 _SPLITS_BY_NAME = {**{split: split for split in SPLITS}, "val": "validation", "valid": "validation"}
@@ -173,9 +175,11 @@ def is_image(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def threads(count: int) -> Iterator[concurrent.futures.Executor]:
+def threads(count: int) -> Iterator["Executor"]:
     """Threads that, when the block ends, finish what they are at and begin nothing more."""
-    pool = concurrent.futures.ThreadPoolExecutor(count)
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(count)
     try:
         yield pool
     finally:

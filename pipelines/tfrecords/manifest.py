@@ -8,11 +8,13 @@ import dataclasses
 import hashlib
 import json
 import os
-from typing import Any
-
-from etils import epath
+from typing import TYPE_CHECKING, Any
 
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import any_path
+
+if TYPE_CHECKING:  # see `any_path`
+    from etils import epath
 
 __all__ = [
     "Manifest",
@@ -166,11 +168,11 @@ class ShardedDataset:
         manifest: What is in it.
     """
 
-    directory: epath.Path
+    directory: "epath.Path"
     manifest: Manifest
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "directory", epath.Path(self.directory))
+        object.__setattr__(self, "directory", any_path(self.directory))
 
     def path(self, name: str) -> str:
         """The path of one of its files."""
@@ -183,7 +185,7 @@ def open_dataset(data_dir: str | os.PathLike[str]) -> ShardedDataset:
     Raises:
         InputError: as `load_manifest`.
     """
-    return ShardedDataset(epath.Path(data_dir).expanduser(), load_manifest(data_dir))
+    return ShardedDataset(any_path(data_dir).expanduser(), load_manifest(data_dir))
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:
@@ -201,7 +203,7 @@ def manifest_bytes(manifest: Manifest) -> bytes:
 
 def write_manifest(directory: str | os.PathLike[str], manifest: Manifest) -> None:
     """Writes `manifest.json` into `directory`."""
-    epath.Path(directory, MANIFEST_NAME).write_bytes(manifest_bytes(manifest))
+    (any_path(directory) / MANIFEST_NAME).write_bytes(manifest_bytes(manifest))
 
 
 def load_manifest(data_dir: str | os.PathLike[str]) -> Manifest:
@@ -211,7 +213,7 @@ def load_manifest(data_dir: str | os.PathLike[str]) -> Manifest:
         InputError: when there is no such directory or no manifest in it, or when the manifest is
             unreadable, of another schema version, incomplete, or contradicts itself.
     """
-    path = epath.Path(data_dir, MANIFEST_NAME).expanduser()
+    path = (any_path(data_dir) / MANIFEST_NAME).expanduser()
     if not path.parent.is_dir():
         raise InputError(
             f"received the data directory {str(data_dir)!r}, which does not exist, expected a "
@@ -258,7 +260,7 @@ def check_shards(dataset: ShardedDataset) -> None:
             )
 
 
-def _size(path: epath.Path) -> str:
+def _size(path: "epath.Path") -> str:
     if not path.is_file():
         return "no such file"
     try:
@@ -268,7 +270,7 @@ def _size(path: epath.Path) -> str:
         return f"bytes that cannot be read ({error.strerror or error})"
 
 
-def _parse(path: epath.Path, document: Any) -> Manifest:
+def _parse(path: "epath.Path", document: Any) -> Manifest:
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:
         newer = isinstance(version, int) and version > SCHEMA_VERSION
@@ -333,7 +335,7 @@ def _sha256_of(document: dict[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _damaged(path: epath.Path, problem: str) -> InputError:
+def _damaged(path: "epath.Path", problem: str) -> InputError:
     return InputError(
         f"received {str(path)!r}, which {problem}, expected a manifest as make_tfrecords writes "
         f"it; copy the set again, or remove {str(path.parent)!r} and "
