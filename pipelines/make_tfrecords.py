@@ -19,7 +19,7 @@ from pipelines.runtime.command import option, run
 from pipelines.runtime.console import readable_size, say, table
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
-from pipelines.sources.remote import DEFAULT_DOWNLOAD_DIR
+from pipelines.sources.base import DEFAULT_DOWNLOAD_DIR
 from pipelines.tfrecords.manifest import DEFAULT_IMAGE_SIZE, ENCODINGS, Manifest, Settings
 
 if TYPE_CHECKING:

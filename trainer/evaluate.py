@@ -14,7 +14,7 @@ from pipelines.runtime import command, console, tensorflow_runtime
 from pipelines.runtime.command import option
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.tensorflow_runtime import keep_freed_memory
-from pipelines.sources.remote import DEFAULT_DOWNLOAD_DIR
+from pipelines.sources.base import DEFAULT_DOWNLOAD_DIR
 from pipelines.tfrecords.manifest import SPLITS
 from trainer.asking.model_options import ModelOptions
 

@@ -9,22 +9,20 @@ from pathlib import Path
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import is_remote
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
-from pipelines.sources.base import STUDY_CLASSES, Source, SourceImage, Walk, fingerprint, is_image
+from pipelines.sources.base import (
+    DEFAULT_DOWNLOAD_DIR,
+    STUDY_CLASSES,
+    Source,
+    SourceImage,
+    Walk,
+    fingerprint,
+    is_image,
+)
 from pipelines.sources.class_folders import SplitCounts, choose_classes, list_images, read_images
 from pipelines.sources.image_list import ListFile, count_listed, is_list, read_listed
 from pipelines.sources.local import walk_archive, walk_folder
-from pipelines.sources.remote import (
-    CALTECH101,
-    DEFAULT_DOWNLOAD_DIR,
-    base_name,
-    download,
-    fetch,
-    is_remote_folder,
-    walk_remote,
-)
 
 __all__ = ["STUDY_CLASSES", "Source", "SourceImage", "fingerprint", "open_source"]
-
 
 SAMPLE_SEED = 0  # one fixed drawing: the command's --seed orders records, whatever their source
 _ARCHIVE_SUFFIX = re.compile(r"\.(zip|tar|tgz|tar\.gz)$", re.IGNORECASE)
@@ -69,7 +67,9 @@ def open_source(
     if name.startswith("tfds:"):
         return _tfds_set(name, choose, download_dir)
     if name == "caltech101":
-        archive = download(CALTECH101, download_dir)
+        from pipelines.sources import remote
+
+        archive = remote.download(remote.CALTECH101, download_dir)
         return _folder_or_archive(name, name, _archive_walk(archive), choose, kind=name)
     if is_remote(name):
         return _remote(name, choose, Path(download_dir).expanduser() / "remote")
@@ -121,6 +121,9 @@ def _tfds_set(name: str, choose: _Choose, download_dir: str) -> Source:
 
 
 def _remote(url: str, choose: _Choose, cache: Path) -> Source:
+    # Here, since it brings fsspec, which no source of this machine needs.
+    from pipelines.sources.remote import base_name, fetch, is_remote_folder, walk_remote
+
     own_name = base_name(url)
     if is_list(own_name):
         return _list(ListFile(url, fetch(url, cache), cache), own_name, choose)

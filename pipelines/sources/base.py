@@ -14,6 +14,7 @@ from pipelines.tfrecords.manifest import SPLITS
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+DEFAULT_DOWNLOAD_DIR = "~/tensorflow_datasets/downloads"  # where TFDS keeps its own
 STUDY_CLASSES = ("Faces", "Leopards", "Motorbikes", "airplanes")
 _SPLITS_BY_NAME = {**{split: split for split in SPLITS}, "val": "validation", "valid": "validation"}
 # More than any photograph; keeps a member that inflates without end from filling the memory. One

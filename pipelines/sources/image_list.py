@@ -16,7 +16,6 @@ from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import is_remote
 from pipelines.sources.base import SourceImage, split_named
 from pipelines.sources.local import read_file
-from pipelines.sources.remote import is_web, read_remote
 from pipelines.tfrecords.manifest import SPLITS
 
 _SUFFIX = re.compile(r"\.(csv|jsonl|ndjson|json)$", re.IGNORECASE)
@@ -91,6 +90,8 @@ def read_listed(listed: ListFile, classes: frozenset[str]) -> Iterator[SourceIma
             place = _place(listed, line)
             read: Callable[[], bytes] = functools.partial(read_file, Path(place))
             if is_remote(place):
+                from pipelines.sources.remote import read_remote
+
                 read = functools.partial(read_remote, place, listed.cache)
             yield SourceImage(line.label, line.path, read, line.split, is_remote(place))
 
@@ -104,6 +105,8 @@ def _place(listed: ListFile, line: _Line) -> str:
     if line.path.startswith("/"):
         # It would be a file of this machine that somebody elsewhere has chosen.
         _fail(listed, line.number, f"absolute path {line.path!r}", "paths from the list's folder")
+    from pipelines.sources.remote import is_web
+
     folder = posixpath.dirname(listed.name.partition("?")[0])
     path = urllib.parse.quote(line.path) if is_web(listed.name) else line.path
     return posixpath.join(folder, path)

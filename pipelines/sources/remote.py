@@ -37,7 +37,6 @@ _VERSION_KEYS = (
     "ETag", "etag", "generation", "md5Hash", "Content-MD5", "Digest", "Last-Modified",
     "LastModified", "last_modified", "mtime", "modified", "created", "size",
 )  # fmt: skip
-DEFAULT_DOWNLOAD_DIR = "~/tensorflow_datasets/downloads"
 _ANSWER_SECONDS = 20
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import sources
 from pipelines.runtime.errors import InputError
 from pipelines.sources import STUDY_CLASSES, open_source
 from pipelines.sources.remote import RemoteArchive, download
@@ -56,7 +55,7 @@ def test_caltech101_is_fetched_once_and_read_as_published(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(sources, "CALTECH101", remote)
+    monkeypatch.setattr("pipelines.sources.remote.CALTECH101", remote)
     download_dir = str(tmp_path / "downloads")
     source = open_source("caltech101", download_dir=download_dir)
     assert source.class_counts == dict.fromkeys(STUDY_CLASSES, 1)
