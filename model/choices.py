@@ -24,23 +24,18 @@ PADDING = ("valid", "same")
 class NetworkChoices:
     """What all networks have in common; the defaults are StridedNet's as published.
 
-    Attributes:
-        activation: One of `ACTIVATIONS`.
-        batch_norm: Whether there is batch normalization.
-        batch_norm_momentum: Share of the old value that moving statistics keep in a step, in
-            [0, 1).
-        sync_batch_norm: Whether batch statistics are those of the batch over all replicas.
-        dense_dropout: Share of the features that are dropped before the last layer, and after each
-            hidden dense layer, in [0, 1).
-
     Raises:
         ValueError: when made with a value that cannot be.
     """
 
-    activation: str = "relu"
-    batch_norm: bool = True
+    activation: str = "relu"  # one of `ACTIVATIONS`
+    batch_norm: bool = True  # whether there is batch normalization
+    # Share of the old value that moving statistics keep in a step, in [0, 1).
     batch_norm_momentum: float = 0.99
+    # Whether batch statistics are those of the batch over all replicas.
     sync_batch_norm: bool = False
+    # Share of the features that are dropped before the last layer, and after each hidden dense
+    # layer, in [0, 1).
     dense_dropout: float = 0.5
 
     def __post_init__(self) -> None:
@@ -51,28 +46,21 @@ class NetworkChoices:
 
 @dataclasses.dataclass(frozen=True)
 class StridedNetChoices(NetworkChoices):
-    """What StridedNet has besides; each changes one thing in the published network.
+    """What StridedNet has besides; each changes one thing in the published network."""
 
-    Attributes:
-        stem_filters: Filters of the first convolution, the stem.
-        stem_kernel_size: Height and width of the stem's kernel in pixels.
-        downsampling: "stride"; or "max_pool": no convolution strides, and where one would, the
-            stem among them, 2x2 max pooling follows it, after its activation and normalization.
-            All maps have the same sizes with both, and the networks the same number of parameters.
-        padding: Of the stem: "valid", or "same" to keep the border. The pairs' is "same".
-        dilation: Distance between the pixels that the first convolution of each pair sees: its
-            3x3 kernel spans 1 + 2 * dilation pixels.
-        use_bias: Whether the convolutions have a bias.
-        dropout: Share of the features that are dropped after each pair, in [0, 1).
-    """
-
-    stem_filters: int = 16
-    stem_kernel_size: int = 7
+    stem_filters: int = 16  # filters of the first convolution, the stem
+    stem_kernel_size: int = 7  # height and width of the stem's kernel in pixels
+    # "stride"; or "max_pool": no convolution strides, and where one would, the stem among them, 2x2
+    # max pooling follows it, after its activation and normalization. All maps have the same sizes
+    # with both, and the networks the same number of parameters.
     downsampling: str = "stride"
+    # Of the stem: "valid", or "same" to keep the border. The pairs' is "same".
     padding: str = "valid"
+    # Distance between the pixels that the first convolution of each pair sees: its 3x3 kernel spans
+    # 1 + 2 * dilation pixels.
     dilation: int = 1
-    use_bias: bool = True
-    dropout: float = 0.25
+    use_bias: bool = True  # whether the convolutions have a bias
+    dropout: float = 0.25  # share of the features that are dropped after each pair, in [0, 1)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -10,32 +10,21 @@ from pipelines.augmentation.rng import Draw
 
 
 class AffineParameters(NamedTuple):
-    """One affine map an example; each a float64 tensor of shape (batch,) but for `flip`.
+    """One affine map an example; each a float64 tensor of shape (batch,) but for `flip`."""
 
-    Attributes:
-        rotation: Radians.
-        shift_x: Pixels along the width.
-        shift_y: Pixels along the height.
-        shear: Radians.
-        zoom_x: Factor along the width; above 1 shows more of the image.
-        zoom_y: Factor along the height.
-        aspect: Factor along the width over the factor along the height, on top of the zoom.
-        crop_left, crop_right, crop_top, crop_bottom: Share of the width or height lost there.
-        flip: Boolean, whether the result is mirrored left to right.
-    """
-
-    rotation: tf.Tensor
-    shift_x: tf.Tensor
-    shift_y: tf.Tensor
-    shear: tf.Tensor
-    zoom_x: tf.Tensor
-    zoom_y: tf.Tensor
-    aspect: tf.Tensor
+    rotation: tf.Tensor  # radians
+    shift_x: tf.Tensor  # pixels along the width
+    shift_y: tf.Tensor  # pixels along the height
+    shear: tf.Tensor  # radians
+    zoom_x: tf.Tensor  # factor along the width; above 1 shows more of the image
+    zoom_y: tf.Tensor  # factor along the height
+    aspect: tf.Tensor  # factor along the width over the factor along the height, on top of the zoom
+    # crop_left, crop_right, crop_top, crop_bottom: Share of the width or height lost there.
     crop_left: tf.Tensor
     crop_right: tf.Tensor
     crop_top: tf.Tensor
     crop_bottom: tf.Tensor
-    flip: tf.Tensor
+    flip: tf.Tensor  # boolean, whether the result is mirrored left to right
 
 
 class _Axis(NamedTuple):

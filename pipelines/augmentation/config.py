@@ -44,52 +44,38 @@ _LIMITS = {
 class Augmentation:
     """The limits of every random change; the defaults are the tutorial's `ImageDataGenerator`.
 
-    Attributes:
-        rotation: Degrees in [0, 180], drawn from [-rotation, rotation].
-        width_shift: Share of the width in [0, 1], drawn from [-width_shift, width_shift].
-        height_shift: Share of the height, likewise.
-        shear: Degrees in [0, 90) (so the tutorial's 0.15 is next to nothing), drawn likewise.
-        zoom: In [0, 1); each axis is scaled by its own factor from [1 - zoom, 1 + zoom].
-        horizontal_flip: Whether every second image, on average, is mirrored.
-        aspect_jitter: In [0, 10]; the aspect ratio is multiplied by a factor drawn log-uniformly
-            from [1 / (1 + aspect_jitter), 1 + aspect_jitter].
-        border_crop: In [0, 0.5); each side loses its own share, drawn from [0, border_crop], of
-            the width or height.
-        black_fill: Probability in [0, 1] that what a warp brings in from outside an image is
-            black, as in a letterbox, instead of the nearest pixel.
-        brightness: In [0, 1]; the factor is drawn from [1 - brightness, 1 + brightness].
-        contrast: Likewise.
-        saturation: Likewise.
-        hue: In [0, 0.5], share of the colour circle, drawn from [-hue, hue].
-        greyscale: Probability in [0, 1] that an image loses its colours.
-        blur: In [0, 10] pixels; every second image, on average, is blurred by a Gaussian of a
-            standard deviation drawn from (0, blur].
-        erasing: Probability in [0, 1] that a rectangle of the image is erased.
-        mixup: Alpha of the Beta distribution of MixUp's weights; 0 is off.
-        cutmix: Alpha of the Beta distribution of CutMix's areas; 0 is off. With both on, a fair
-            draw for each example decides which it is.
-
     Raises:
         InputError: when made with a value outside its range.
     """
 
-    rotation: float = 20.0
-    width_shift: float = 0.2
-    height_shift: float = 0.2
+    rotation: float = 20.0  # degrees in [0, 180], drawn from [-rotation, rotation]
+    width_shift: float = 0.2  # share of the width in [0, 1], drawn from [-width_shift, width_shift]
+    height_shift: float = 0.2  # share of the height, likewise
+    # Degrees in [0, 90) (so the tutorial's 0.15 is next to nothing), drawn likewise.
     shear: float = 0.15
-    zoom: float = 0.15
-    horizontal_flip: bool = True
+    zoom: float = 0.15  # in [0, 1); each axis is scaled by its own factor from [1 - zoom, 1 + zoom]
+    horizontal_flip: bool = True  # whether every second image, on average, is mirrored
+    # In [0, 10]; the aspect ratio is multiplied by a factor drawn log-uniformly from [1 / (1 +
+    # aspect_jitter), 1 + aspect_jitter].
     aspect_jitter: float = 0.0
+    # In [0, 0.5); each side loses its own share, drawn from [0, border_crop], of the width or
+    # height.
     border_crop: float = 0.0
+    # Probability in [0, 1] that what a warp brings in from outside an image is black, as in a
+    # letterbox, instead of the nearest pixel.
     black_fill: float = 0.0
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-    hue: float = 0.0
-    greyscale: float = 0.0
+    brightness: float = 0.0  # in [0, 1]; the factor is drawn from [1 - brightness, 1 + brightness]
+    contrast: float = 0.0  # likewise
+    saturation: float = 0.0  # likewise
+    hue: float = 0.0  # in [0, 0.5], share of the colour circle, drawn from [-hue, hue]
+    greyscale: float = 0.0  # probability in [0, 1] that an image loses its colours
+    # In [0, 10] pixels; every second image, on average, is blurred by a Gaussian of a standard
+    # deviation drawn from (0, blur].
     blur: float = 0.0
-    erasing: float = 0.0
-    mixup: float = 0.0
+    erasing: float = 0.0  # probability in [0, 1] that a rectangle of the image is erased
+    mixup: float = 0.0  # alpha of the Beta distribution of MixUp's weights; 0 is off
+    # Alpha of the Beta distribution of CutMix's areas; 0 is off. With both on, a fair draw for each
+    # example decides which it is.
     cutmix: float = 0.0
 
     def __post_init__(self) -> None:

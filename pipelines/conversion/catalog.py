@@ -4,13 +4,16 @@ import itertools
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.conversion.validation import Prepared
 from pipelines.runtime.errors import InputError
-from pipelines.sources import fingerprint
+from pipelines.sources.base import fingerprint
 from pipelines.tfrecords.manifest import Rejected
+
+if TYPE_CHECKING:  # it brings TensorFlow
+    from pipelines.conversion.validation import Prepared
 
 _SHA256_BYTES = 32
 _SHOWN = 3
@@ -43,7 +46,7 @@ class Catalog:
         self._hashes: list[bytes] = []
         self._rejected_identities: list[tuple[str, str, str, str]] = []
 
-    def add(self, prepared: Prepared) -> None:
+    def add(self, prepared: "Prepared") -> None:
         """Takes note of an image; if it is accepted, its index is the next one."""
         name, class_name, split = prepared.file_name, prepared.class_name, prepared.split
         if prepared.rejected:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from etils import epath
 
+from pipelines.conversion.catalog import Catalog
 from pipelines.conversion.split import check_class_counts, split_images
 from pipelines.runtime.console import progress
 from pipelines.runtime.errors import InputError
@@ -26,12 +27,15 @@ from pipelines.tfrecords.manifest import (
     load_manifest,
 )
 from pipelines.tfrecords.verification import verify
-from pipelines.tfrecords.writer import make_indices
+from pipelines.tfrecords.writer import (
+    PlannedShard,
+    make_indices,
+    plan_shards,
+    write_beside_shards,
+)
 
-if TYPE_CHECKING:
-    from pipelines.conversion.catalog import Catalog
+if TYPE_CHECKING:  # it brings TensorFlow: seconds for which bad input need not wait
     from pipelines.conversion.validation import Choices, Prepared
-    from pipelines.tfrecords.writer import PlannedShard
 
 __all__ = ["convert"]
 
@@ -44,7 +48,7 @@ class Engine(Protocol):
     ) -> Generator["Prepared", None, None]:
         """Prepares all images and keeps the records of those that are not rejected."""
 
-    def write(self, plan: Sequence["PlannedShard"], directory: os.PathLike[str]) -> list[Shard]:
+    def write(self, plan: Sequence[PlannedShard], directory: os.PathLike[str]) -> list[Shard]:
         """Writes the planned shards, where index i is the i-th image that was not rejected."""
 
 
@@ -69,10 +73,8 @@ def convert(
     check_destination(output_dir, overwrite)
     _check_parts(source, settings)
     check_class_counts(source.split_counts, settings)
-    # Here, because these bring TensorFlow: seconds for which bad input need not wait.
     import_tensorflow()
     from pipelines.conversion.local_engine import LocalEngine
-    from pipelines.tfrecords.writer import plan_shards, write_beside_shards
 
     engine = engine or LocalEngine()
     with atomic_directory(output_dir, replace=overwrite) as stage:
@@ -95,8 +97,7 @@ def convert(
 
 def _catalog_images(
     engine: Engine, source: Source, settings: Settings, stage: os.PathLike[str]
-) -> "Catalog":
-    from pipelines.conversion.catalog import Catalog
+) -> Catalog:
     from pipelines.conversion.validation import Choices
 
     choices = Choices(
@@ -121,7 +122,7 @@ def _catalog_images(
     return catalog
 
 
-def _check_rejected(catalog: "Catalog", settings: Settings) -> None:
+def _check_rejected(catalog: Catalog, settings: Settings) -> None:
     last = catalog.rejected[-1]
     if settings.on_bad_image == "fail":
         raise InputError(
@@ -139,7 +140,7 @@ def _check_rejected(catalog: "Catalog", settings: Settings) -> None:
 
 
 def _divide(
-    catalog: "Catalog", settings: Settings
+    catalog: Catalog, settings: Settings
 ) -> tuple[dict[str, list[int]], list[tuple[int, ...]]]:
     """The parts of the split, and the groups of images that were kept together."""
     catalog.check_labels(catalog.copies())
@@ -159,7 +160,7 @@ def _divide(
 def _describe(
     source: Source,
     settings: Settings,
-    catalog: "Catalog",
+    catalog: Catalog,
     splits: dict[str, Split],
     groups: list[tuple[int, ...]],
 ) -> Manifest:

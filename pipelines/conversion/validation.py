@@ -60,38 +60,24 @@ _FORMATS_BY_SUFFIX = {
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What is to become of one image.
+    """What is to become of one image."""
 
-    Attributes:
-        data: The bytes to store, a JPEG or PNG; empty when rejected.
-        format: What the source's bytes are, as Pillow names it ('JPEG', 'PNG', ...).
-        grey: Whether the source's bytes have no colour; they decode to three equal channels.
-        normalised: Why `data` is not the source's bytes; '' when it is.
-        rejected: Why there is nothing to store; '' when there is.
-    """
-
-    data: bytes = b""
-    format: str = ""
+    data: bytes = b""  # the bytes to store, a JPEG or PNG; empty when rejected
+    format: str = ""  # what the source's bytes are, as Pillow names it ('JPEG', 'PNG', ...)
+    # Whether the source's bytes have no colour; they decode to three equal channels.
     grey: bool = False
-    normalised: str = ""
-    rejected: str = ""
+    normalised: str = ""  # why `data` is not the source's bytes; '' when it is
+    rejected: str = ""  # why there is nothing to store; '' when there is
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Header:
-    """What an image's header says.
+    """What an image's header says."""
 
-    Attributes:
-        format: As Pillow names it.
-        grey: Whether it has no colour.
-        size: (width, height) in pixels.
-        reason: Why the image is to be normalised; '' when it is not.
-    """
-
-    format: str
-    grey: bool
-    size: tuple[int, int]
-    reason: str
+    format: str  # as Pillow names it
+    grey: bool  # whether it has no colour
+    size: tuple[int, int]  # (width, height) in pixels
+    reason: str  # why the image is to be normalised; '' when it is not
 
     @property
     def is_jpeg(self) -> bool:
@@ -298,46 +284,28 @@ _ONE_PIXEL = {True: _one_pixel("JPEG"), False: _one_pixel("PNG")}
 
 @dataclasses.dataclass(frozen=True)
 class Choices:
-    """What decides, beside the image, what its record holds.
+    """What decides, beside the image, what its record holds."""
 
-    Attributes:
-        class_names: In label order.
-        image_size: None to store encoded bytes; else pixels of this height and width.
-        hashed: Whether a perceptual hash is wanted.
-    """
-
-    class_names: tuple[str, ...]
-    image_size: int | None
-    hashed: bool
+    class_names: tuple[str, ...]  # in label order
+    image_size: int | None  # None to store encoded bytes; else pixels of this height and width
+    hashed: bool  # whether a perceptual hash is wanted
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is known of one image when its record is made.
+    """What is known of one image when its record is made."""
 
-    Attributes:
-        file_name: As the source gives it.
-        class_name: Its label.
-        split: As the source assigns it, or ''.
-        sha256: SHA-256 of the source's bytes, 32 bytes.
-        source_bytes: How many bytes the source has.
-        record_bytes: How many bytes its record takes in a shard; 0 when rejected.
-        perceptual_hash: Empty unless wanted, or when rejected.
-        normalised: Why its bytes are not the source's; '' when they are.
-        remarks: What else was found that a reader of the manifest may want to know.
-        rejected: Why there is no record; '' when there is.
-    """
-
-    file_name: str
+    file_name: str  # as the source gives it
     class_name: str
-    split: str
-    sha256: bytes
-    source_bytes: int
-    record_bytes: int = 0
-    perceptual_hash: bytes = b""
-    normalised: str = ""
+    split: str  # as the source assigns it, or ''
+    sha256: bytes  # SHA-256 of the source's bytes, 32 bytes
+    source_bytes: int  # how many bytes the source has
+    record_bytes: int = 0  # how many bytes its record takes in a shard; 0 when rejected
+    perceptual_hash: bytes = b""  # empty unless wanted, or when rejected
+    normalised: str = ""  # why its bytes are not the source's; '' when they are
+    # What else was found that a reader of the manifest may want to know.
     remarks: tuple[str, ...] = ()
-    rejected: str = ""
+    rejected: str = ""  # why there is no record; '' when there is
 
 
 @dataclasses.dataclass(frozen=True)

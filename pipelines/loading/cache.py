@@ -152,14 +152,10 @@ class MemoryCache:
 
 @dataclasses.dataclass(frozen=True)
 class DecodedSet:
-    """A finished set of pixels.
-
-    Attributes:
-        story: In words, whether it was found or made, where, and how large it is.
-    """
+    """A finished set of pixels."""
 
     dataset: ShardedDataset
-    story: str
+    story: str  # in words, whether it was found or made, where, and how large it is
 
 
 def decoded_set(

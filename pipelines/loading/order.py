@@ -41,55 +41,33 @@ DrawRepeats = Callable[[tf.Tensor], tf.Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Blocks:
-    """Runs of records that lie together in a shard; each attribute is int64 of shape (blocks,).
+    """Runs of records that lie together in a shard; each attribute is int64 of shape (blocks,)."""
 
-    Attributes:
-        shard: The number of the shard among those that are read.
-        offset: Where the block begins in the shard, in bytes.
-        num_bytes: Its size.
-        first_record: The number of its first record, counted through all shards that are read.
-        num_records: At most `BLOCK_RECORDS`.
-    """
-
-    shard: np.ndarray
-    offset: np.ndarray
+    shard: np.ndarray  # the number of the shard among those that are read
+    offset: np.ndarray  # where the block begins in the shard, in bytes
     num_bytes: np.ndarray
+    # The number of its first record, counted through all shards that are read.
     first_record: np.ndarray
-    num_records: np.ndarray
+    num_records: np.ndarray  # at most `BLOCK_RECORDS`
 
 
 class EpochOrder(NamedTuple):
-    """One epoch's plan; all int64.
+    """One epoch's plan; all int64."""
 
-    Attributes:
-        blocks: (blocks,), the blocks in the order in which they are read.
-        window: (blocks,), the window of each, ascending from 0 without gaps.
-        records: (records,), the records in the order in which they are read.
-        visits: (positions,), the index into `records` of what is visited at each position.
-    """
-
-    blocks: tf.Tensor
-    window: tf.Tensor
-    records: tf.Tensor
-    visits: tf.Tensor
+    blocks: tf.Tensor  # (blocks,), the blocks in the order in which they are read
+    window: tf.Tensor  # (blocks,), the window of each, ascending from 0 without gaps
+    records: tf.Tensor  # (records,), the records in the order in which they are read
+    visits: tf.Tensor  # (positions,), the index into `records` of what is visited at each position
 
 
 class Window(NamedTuple):
-    """What is read together, and what is visited of it; all int64.
+    """What is read together, and what is visited of it; all int64."""
 
-    Attributes:
-        blocks: (n,), the blocks that are read, one after the other.
-        rows: (v,), the index among the records of these blocks of each that is visited.
-        positions: (v,), the places in the epoch, ascending.
-        records: (v,), the numbers of the visited records in all that is read.
-        epochs: (v,), the epoch, the same for all.
-    """
-
-    blocks: tf.Tensor
-    rows: tf.Tensor
-    positions: tf.Tensor
-    records: tf.Tensor
-    epochs: tf.Tensor
+    blocks: tf.Tensor  # (n,), the blocks that are read, one after the other
+    rows: tf.Tensor  # (v,), the index among the records of these blocks of each that is visited
+    positions: tf.Tensor  # (v,), the places in the epoch, ascending
+    records: tf.Tensor  # (v,), the numbers of the visited records in all that is read
+    epochs: tf.Tensor  # (v,), the epoch, the same for all
 
     def visiting(self, chosen: tf.Tensor) -> "Window":
         """The same window with only the `chosen` visits, boolean (v,)."""

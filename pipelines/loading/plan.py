@@ -28,19 +28,15 @@ __all__ = ["Worker", "steps_per_epoch"]
 class Worker:
     """One of the processes among which every global batch is divided.
 
-    Attributes:
-        index: Which one, from 0.
-        count: How many there are.
-        shard_by: 'example': all read all shards, and each decodes its share of every batch; the
-            global batches are those of a single worker. 'file': each reads its own shards only,
-            and draws its share of every batch from them.
-
     Raises:
         InputError: when made with values that cannot be.
     """
 
-    index: int = 0
-    count: int = 1
+    index: int = 0  # which one, from 0
+    count: int = 1  # how many there are
+    # 'example': all read all shards, and each decodes its share of every batch; the global batches
+    # are those of a single worker. 'file': each reads its own shards only, and draws its share of
+    # every batch from them.
     shard_by: str = "example"
 
     def __post_init__(self) -> None:
@@ -108,19 +104,12 @@ ALONE = Worker()
 
 @dataclasses.dataclass(frozen=True)
 class WorkerData:
-    """What one worker reads of a split.
+    """What one worker reads of a split."""
 
-    Attributes:
-        paths: The shards'.
-        blocks: Of these shards.
-        labels: int64 (records,), of their records in order.
-        encoding: What the records hold, one of `pipelines.tfrecords.manifest.ENCODINGS`.
-    """
-
-    paths: tuple[str, ...]
-    blocks: Blocks
-    labels: np.ndarray
-    encoding: str
+    paths: tuple[str, ...]  # the shards'
+    blocks: Blocks  # of these shards
+    labels: np.ndarray  # int64 (records,), of their records in order
+    encoding: str  # what the records hold, one of `pipelines.tfrecords.manifest.ENCODINGS`
 
     @property
     def num_examples(self) -> int:
@@ -147,29 +136,18 @@ def worker_data(dataset: ShardedDataset, split: str, worker: Worker) -> WorkerDa
 
 @dataclasses.dataclass(frozen=True)
 class RunPlan:
-    """The visits of a run that are still to come, and are this worker's.
+    """The visits of a run that are still to come, and are this worker's."""
 
-    Attributes:
-        data: What the worker reads.
-        class_counts: Examples of each class in the split.
-        options: `batch_size`, `shuffle_buffer` and `oversample` are used.
-        worker: Whose share of each global batch it is.
-        seed: The run's.
-        epochs: Of the whole run.
-        steps_per_epoch: Global batches in each.
-        start_step: The first step that is wanted, counted from the start of the run.
-        stream: Of the wanted steps every `streams`-th, for as many streams that are put together
-            again: (0, streams) to (streams - 1, streams).
-    """
-
-    data: WorkerData
-    class_counts: Sequence[int]
-    options: InputOptions
-    worker: Worker
-    seed: int
-    epochs: int
-    steps_per_epoch: int
-    start_step: int = 0
+    data: WorkerData  # what the worker reads
+    class_counts: Sequence[int]  # examples of each class in the split
+    options: InputOptions  # `batch_size`, `shuffle_buffer` and `oversample` are used
+    worker: Worker  # whose share of each global batch it is
+    seed: int  # the run's
+    epochs: int  # of the whole run
+    steps_per_epoch: int  # global batches in each
+    start_step: int = 0  # the first step that is wanted, counted from the start of the run
+    # Of the wanted steps every `streams`-th, for as many streams that are put together again: (0,
+    # streams) to (streams - 1, streams).
     stream: tuple[int, int] = (0, 1)
 
     @property

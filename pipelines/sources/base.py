@@ -34,44 +34,32 @@ Item = TypeVar("Item")
 
 
 class SourceImage(NamedTuple):
-    """One file as its source gives it.
-
-    Attributes:
-        class_name: Its label.
-        file_name: Its path from the folder of classes, or from that of the splits, with forward
-            slashes; another name that no second image has where there are no such folders. Bytes
-            that are no UTF-8 stand in it as Python's file system functions give them
-            (surrogateescape).
-        read: Gives the file's bytes, from any thread or process; raises InputError.
-        split: 'train', 'test' or 'validation' where the source itself says so, else ''.
-        is_remote: Whether `read` waits for another machine, so that many should wait at a time.
-    """
+    """One file as its source gives it."""
 
     class_name: str
+    # Its path from the folder of classes, or from that of the splits, with forward slashes; another
+    # name that no second image has where there are no such folders. Bytes that are no UTF-8 stand
+    # in it as Python's file system functions give them (surrogateescape).
     file_name: str
+    # Gives the file's bytes, from any thread or process; raises InputError.
     read: Callable[[], bytes]
-    split: str = ""
+    split: str = ""  # 'train', 'test' or 'validation' where the source itself says so, else ''
+    # Whether `read` waits for another machine, so that many should wait at a time.
     is_remote: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Labelled images, listed but not yet read.
+    """Labelled images, listed but not yet read."""
 
-    Attributes:
-        kind: 'sample', 'caltech101', 'folder', 'archive', 'list' or 'tfds'.
-        name: Its own name, without folders and extension.
-        split_counts: Split -> chosen class -> number of its files, the classes in label order. The
-            splits that the source itself has, two or three of 'train', 'test' and 'validation', in
-            this order; or '' alone where it has none.
-        ignored_files: Reason -> number of files that are no part of any class.
-        images: Starts a pass over the chosen images, in the source's own order.
-    """
-
-    kind: str
-    name: str
+    kind: str  # 'sample', 'caltech101', 'folder', 'archive', 'list' or 'tfds'
+    name: str  # its own name, without folders and extension
+    # Split -> chosen class -> number of its files, the classes in label order. The splits that the
+    # source itself has, two or three of 'train', 'test' and 'validation', in this order; or ''
+    # alone where it has none.
     split_counts: dict[str, dict[str, int]]
-    ignored_files: dict[str, int]
+    ignored_files: dict[str, int]  # reason -> number of files that are no part of any class
+    # Starts a pass over the chosen images, in the source's own order.
     images: Callable[[], Iterator[SourceImage]]
 
     @property
@@ -136,22 +124,16 @@ def _digest(identity: tuple[str, ...]) -> bytes:
 
 @dataclasses.dataclass(frozen=True)
 class Member:
-    """One file or folder.
+    """One file or folder."""
 
-    Attributes:
-        name: Path inside the source, relative, with forward slashes. Bytes that are no UTF-8 stand
-            in it as Python's file system functions give them (surrogateescape).
-        read: Gives the file's bytes; to be called before the next member is asked for.
-        is_folder: Whether it is a folder, which has no bytes.
-        unusable: Why its bytes cannot be had; '' when they can.
-        is_remote: Whether `read` waits for another machine.
-    """
-
+    # Path inside the source, relative, with forward slashes. Bytes that are no UTF-8 stand in it as
+    # Python's file system functions give them (surrogateescape).
     name: str
+    # Gives the file's bytes; to be called before the next member is asked for.
     read: Callable[[], bytes] = bytes
-    is_folder: bool = False
-    unusable: str = ""
-    is_remote: bool = False
+    is_folder: bool = False  # whether it is a folder, which has no bytes
+    unusable: str = ""  # why its bytes cannot be had; '' when they can
+    is_remote: bool = False  # whether `read` waits for another machine
 
 
 Walk = Callable[[], Iterator[Member]]  # starts a pass over all members, the same at each pass

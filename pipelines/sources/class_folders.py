@@ -26,20 +26,15 @@ SplitCounts = dict[str, dict[str, int]]
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """What one pass over the names in a source tells.
+    """What one pass over the names in a source tells."""
 
-    Attributes:
-        root: The folder that file names start from; '' for the source itself.
-        parents: Folder whose sub-folders are classes -> its split. The root alone, with '', unless
-            the source has splits of its own.
-        split_counts: Split -> class -> number of images, 0 for a folder without any.
-        ignored: Reason -> number of files.
-    """
-
-    root: str
+    root: str  # the folder that file names start from; '' for the source itself
+    # Folder whose sub-folders are classes -> its split. The root alone, with '', unless the source
+    # has splits of its own.
     parents: dict[str, str]
+    # Split -> class -> number of images, 0 for a folder without any.
     split_counts: dict[str, dict[str, int]]
-    ignored: dict[str, int]
+    ignored: dict[str, int]  # reason -> number of files
 
 
 def list_images(source: str, walk: Walk) -> Listing:

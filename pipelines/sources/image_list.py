@@ -27,17 +27,11 @@ def is_list(name: str) -> bool:
 
 
 class ListFile(NamedTuple):
-    """A list of images, and what is needed to find them.
+    """A list of images, and what is needed to find them."""
 
-    Attributes:
-        name: The list as the user named it, a path or an address.
-        path: The list on this machine.
-        cache: Where images that have addresses are fetched to.
-    """
-
-    name: str
-    path: Path
-    cache: Path
+    name: str  # the list as the user named it, a path or an address
+    path: Path  # the list on this machine
+    cache: Path  # where images that have addresses are fetched to
 
 
 class _Line(NamedTuple):

@@ -143,19 +143,12 @@ class TfdsSet(NamedTuple):
 
 
 class TfdsListing(NamedTuple):
-    """What one pass over the labels of a set tells.
+    """What one pass over the labels of a set tells."""
 
-    Attributes:
-        splits: The set's own name of a split -> our name, or '' for the only one.
-        split_counts: Split, or '' -> class -> number of images.
-        ignored: Reason -> number of examples.
-        naming: How examples are named.
-    """
-
-    splits: dict[str, str]
-    split_counts: dict[str, dict[str, int]]
-    ignored: dict[str, int]
-    naming: str
+    splits: dict[str, str]  # the set's own name of a split -> our name, or '' for the only one
+    split_counts: dict[str, dict[str, int]]  # split, or '' -> class -> number of images
+    ignored: dict[str, int]  # reason -> number of examples
+    naming: str  # how examples are named
 
 
 class _Example(NamedTuple):

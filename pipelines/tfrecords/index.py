@@ -26,16 +26,12 @@ INDEX_NAME = "index.npz"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RecordIndex:
-    """The records of one split, in stored order.
+    """The records of one split, in stored order."""
 
-    Attributes:
-        offsets: Where each record's frame begins in its shard, in bytes, 0 for the first record of
-            every shard; int64 (num_examples,).
-        labels: Each record's label; int64 (num_examples,).
-    """
-
+    # Where each record's frame begins in its shard, in bytes, 0 for the first record of every
+    # shard; int64 (num_examples,).
     offsets: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray  # each record's label; int64 (num_examples,)
 
 
 def write_index(

@@ -43,36 +43,25 @@ _MAKE_ONE = "make one with `python -m pipelines.make_tfrecords --source=... --ou
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The choices that decide what is in a set, beside the images themselves.
+    """The choices that decide what is in a set, beside the images themselves."""
 
-    Attributes:
-        test_fraction, validation_fraction: Shares of the images that the source does not divide
-            itself, in (0, 1) and [0, 1); 0 for no validation split.
-        split_seed: Of that division, at least 0.
-        split: 'auto' or 'source' to keep the parts that the source gives, which 'source' demands;
-            'stratified' to divide all images anew.
-        group_duplicates: Whether images that look the same are kept in one part.
-        encoding: 'jpeg' to store encoded bytes, 'raw' to store pixels.
-        image_size: Height and width of the pixels under 'raw'; None under 'jpeg'.
-        on_bad_image: 'fail' or 'skip'.
-        max_bad_images: Under 'skip', how many are too many by one; None for no limit.
-        seed: Of the order of the records.
-        shards: Files for the training part; None where `shard_size_mb` is given.
-        shard_size_mb: Size of a file in megabytes, about.
-    """
-
+    # test_fraction, validation_fraction: Shares of the images that the source does not divide
+    # itself, in (0, 1) and [0, 1); 0 for no validation split.
     test_fraction: float = 0.25
     validation_fraction: float = 0.0
+    # 'auto' or 'source' to keep the parts that the source gives, which 'source' demands;
+    # 'stratified' to divide all images anew.
     split: str = "auto"
-    split_seed: int = 42
-    group_duplicates: bool = False
-    encoding: str = "jpeg"
-    image_size: int | None = None
-    on_bad_image: str = "fail"
+    split_seed: int = 42  # of that division, at least 0
+    group_duplicates: bool = False  # whether images that look the same are kept in one part
+    encoding: str = "jpeg"  # 'jpeg' to store encoded bytes, 'raw' to store pixels
+    image_size: int | None = None  # height and width of the pixels under 'raw'; None under 'jpeg'
+    on_bad_image: str = "fail"  # 'fail' or 'skip'
+    # Under 'skip', how many are too many by one; None for no limit.
     max_bad_images: int | None = None
-    seed: int = 0
-    shards: int | None = 8
-    shard_size_mb: float | None = None
+    seed: int = 0  # of the order of the records
+    shards: int | None = 8  # files for the training part; None where `shard_size_mb` is given
+    shard_size_mb: float | None = None  # size of a file in megabytes, about
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,38 +96,27 @@ class Rejected:
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """A finished set.
-
-    Attributes:
-        name: The data set's name, a valid name for TensorFlow Datasets.
-        class_names: In label order, which is their sorted order.
-        splits: 'train', 'test' and, where asked for, 'validation'.
-        encoding: What the records hold, one of `ENCODINGS`.
-        image_shape: Height, width, channels; None where it differs from image to image.
-        source: 'kind', 'name', 'num_images', 'fingerprint' (of names, classes and bytes of the
-            chosen files) and 'ignored_files' (reason -> count).
-        settings: The fields of `Settings`.
-        rejected: Files left out under `--on_bad_image=skip`, by name.
-        normalised: Why images were re-encoded -> how many.
-        remarks: What else was found in accepted images, as a format that is not their name's ->
-            how many.
-        duplicates: Groups of near-identical images, by name, that `--group_duplicates` found.
-        metadata: Name of each file beside the shards, those that TensorFlow Datasets wants and the
-            index of the records -> its SHA-256.
-    """
+    """A finished set."""
 
     schema_version: int
-    name: str
-    class_names: tuple[str, ...]
-    splits: dict[str, Split]
-    encoding: str
+    name: str  # the data set's name, a valid name for TensorFlow Datasets
+    class_names: tuple[str, ...]  # in label order, which is their sorted order
+    splits: dict[str, Split]  # 'train', 'test' and, where asked for, 'validation'
+    encoding: str  # what the records hold, one of `ENCODINGS`
+    # Height, width, channels; None where it differs from image to image.
     image_shape: tuple[int | None, ...]
+    # 'kind', 'name', 'num_images', 'fingerprint' (of names, classes and bytes of the chosen files)
+    # and 'ignored_files' (reason -> count).
     source: dict[str, Any]
-    settings: dict[str, Any]
-    rejected: tuple[Rejected, ...]
-    normalised: dict[str, int]
+    settings: dict[str, Any]  # the fields of `Settings`
+    rejected: tuple[Rejected, ...]  # files left out under `--on_bad_image=skip`, by name
+    normalised: dict[str, int]  # why images were re-encoded -> how many
+    # What else was found in accepted images, as a format that is not their name's -> how many.
     remarks: dict[str, int]
+    # Groups of near-identical images, by name, that `--group_duplicates` found.
     duplicates: tuple[tuple[str, ...], ...]
+    # Name of each file beside the shards, those that TensorFlow Datasets wants and the index of the
+    # records -> its SHA-256.
     metadata: dict[str, str]
 
     @property
@@ -161,14 +139,9 @@ class Manifest:
 
 @dataclasses.dataclass(frozen=True)
 class ShardedDataset:
-    """A finished set: where it is, and what is in it.
+    """A finished set: where it is, and what is in it."""
 
-    Attributes:
-        directory: Of the shards, local or wherever `epath` can read; any path is taken.
-        manifest: What is in it.
-    """
-
-    directory: "epath.Path"
+    directory: "epath.Path"  # of the shards, local or wherever `epath` can read; any path is taken
     manifest: Manifest
 
     def __post_init__(self) -> None:

@@ -29,22 +29,15 @@ _FORMATS = ("JPEG", "PNG")  # what make_tfrecords stores
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StoredExample:
-    """One example as it stands in a shard.
+    """One example as it stands in a shard."""
 
-    Attributes:
-        split: The split that it is in.
-        label: Index of its class, checked to be one.
-        file_name: Its path in the source.
-        image: Encoded bytes, or pixels.
-        pixels_shape: Height, width, channels of the pixels; None for encoded bytes.
-        shard, record: Where it stands, the number from 0.
-    """
-
-    split: str
-    label: int
-    file_name: str
-    image: bytes
+    split: str  # the split that it is in
+    label: int  # index of its class, checked to be one
+    file_name: str  # its path in the source
+    image: bytes  # encoded bytes, or pixels
+    # Height, width, channels of the pixels; None for encoded bytes.
     pixels_shape: tuple[int, ...] | None
+    # shard, record: Where it stands, the number from 0.
     shard: epath.Path
     record: int
 

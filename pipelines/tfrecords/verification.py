@@ -46,35 +46,25 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One finding.
+    """One finding."""
 
-    Attributes:
-        file: Its name in the data directory.
-        record: Its number in the file, from 0; None where the finding is about the whole file.
-    """
-
-    file: str
+    file: str  # its name in the data directory
+    # Its number in the file, from 0; None where the finding is about the whole file.
     record: int | None
     problem: str
 
 
 @dataclasses.dataclass
 class FoundShard:
-    """What one shard turned out to hold; of its records no more than is compared across shards.
-
-    Attributes:
-        num_records: That could be read.
-        num_bytes: As they are.
-        labels: Label -> number of records.
-        name_hashes: `hash` of each record's file name.
-        problems: What is wrong, in the order of the records.
-    """
+    """What one shard turned out to hold; of its records no more than is compared across shards."""
 
     name: str
-    num_records: int = 0
-    num_bytes: int = 0
-    labels: Counter[int] = dataclasses.field(default_factory=Counter)
+    num_records: int = 0  # that could be read
+    num_bytes: int = 0  # as they are
+    labels: Counter[int] = dataclasses.field(default_factory=Counter)  # label -> number of records
+    # `hash` of each record's file name.
     name_hashes: "array[int]" = dataclasses.field(default_factory=lambda: array("q"))
+    # What is wrong, in the order of the records.
     problems: list[Problem] = dataclasses.field(default_factory=list)
 
     def report(self, problem: str, record: int | None = None) -> None:
@@ -220,20 +210,13 @@ def _problem_of_feature(feature: Any, name: str, kind: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Verification:
-    """What a set was found to be.
+    """What a set was found to be."""
 
-    Attributes:
-        manifest: None where it cannot be loaded; nothing else is looked at then.
-        num_shards: That the manifest names.
-        num_records: That could be read.
-        num_bytes: Of the shards as they are.
-        problems: In the order of the manifest, and of the records in a shard; none for a good set.
-    """
-
-    manifest: Manifest | None
-    num_shards: int
-    num_records: int
-    num_bytes: int
+    manifest: Manifest | None  # None where it cannot be loaded; nothing else is looked at then
+    num_shards: int  # that the manifest names
+    num_records: int  # that could be read
+    num_bytes: int  # of the shards as they are
+    # In the order of the manifest, and of the records in a shard; none for a good set.
     problems: tuple[Problem, ...]
 
 

@@ -9,27 +9,16 @@ from pipelines.sources.sample.pen import BLACK, SHADOW, STEEL, WHITE, Colour, Pe
 
 @dataclasses.dataclass(frozen=True)
 class Design:
-    """What the parts of one airplane have in common.
+    """What the parts of one airplane have in common."""
 
-    Attributes:
-        hull: Colour of the fuselage.
-        livery: Colour of the stripe, the tail and the tips of the wings.
-        jet: Whether it has jet engines and swept wings, or a propeller and straight ones.
-        girth: Half the height of the fuselage.
-        nose: Where the fuselage ends in front.
-        wing_root: Where along the fuselage the wings begin.
-        sweep: How far back their tips lie.
-        reach: How far the near one reaches down.
-    """
-
-    hull: Colour
-    livery: Colour
-    jet: bool
-    girth: float
-    nose: float
-    wing_root: float
-    sweep: float
-    reach: float
+    hull: Colour  # colour of the fuselage
+    livery: Colour  # colour of the stripe, the tail and the tips of the wings
+    jet: bool  # whether it has jet engines and swept wings, or a propeller and straight ones
+    girth: float  # half the height of the fuselage
+    nose: float  # where the fuselage ends in front
+    wing_root: float  # where along the fuselage the wings begin
+    sweep: float  # how far back their tips lie
+    reach: float  # how far the near one reaches down
 
 
 def draw_airplane(pen: Pen, rng: np.random.Generator) -> None:

@@ -28,14 +28,10 @@ class Pen:
 
     Every shape is a polygon, so one matrix on its corners does all that a camera does: a circle
     turns, leans and recedes like any other shape.
-
-    Attributes:
-        draw: The drawing surface, which blends colours that have an opacity.
-        matrix: float64 of shape (3, 3), from the pen's coordinates to homogeneous pixels.
     """
 
-    draw: ImageDraw.ImageDraw
-    matrix: np.ndarray
+    draw: ImageDraw.ImageDraw  # the drawing surface, which blends colours that have an opacity
+    matrix: np.ndarray  # float64 of shape (3, 3), from the pen's coordinates to homogeneous pixels
 
     def moved(self, x: float, y: float, angle: float = 0.0, scale: float = 1.0) -> "Pen":
         """A pen whose origin lies at (x, y) of this one, turned by `angle` radians and scaled."""
