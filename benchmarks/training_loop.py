@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--precision", default="auto")
     options = parser.parse_args()
-    console.set_verbosity("error")  # no line for each epoch
+    console.verbosity = "error"  # no line for each epoch
     keep_freed_memory()
     import_tensorflow()
     with tempfile.TemporaryDirectory() as directory:

@@ -11,9 +11,6 @@ from model.choices import INITIALIZERS, NetworkChoices, check_choice
 class Blocks:
     """Makes the layers of one network, which have their choices, initializer and regularizer.
 
-    Attributes:
-        choices: What the layers have in common.
-
     Raises:
         ValueError: for an unknown initializer.
     """
@@ -91,10 +88,7 @@ def strides_over(side: int) -> int:
     """Strides that halve a map, of which the larger half stays.
 
     Over one pixel there is no stride, with the same result: there TensorFlow 2.21's bfloat16
-    gradients are uninitialised memory on CPUs.
-
-    Args:
-        side: The larger of height and width in pixels.
+    gradients are uninitialised memory on CPUs. `side` is the larger of height and width in pixels.
     """
     return 2 if side > 1 else 1
 
@@ -105,14 +99,12 @@ def side_of(tensor: keras.KerasTensor) -> int:
     return max(axes[1:] if channel_axis() == 1 else axes[:-1])
 
 
-def max_pooling() -> layers.Layer:
-    """2x2 max pooling; of an odd size the larger half stays, and of one pixel that pixel."""
-    return layers.MaxPooling2D(2, padding="same")
+def max_pooling(size: int, strides: int = 2) -> layers.Layer:
+    """Max pooling that halves a map; of an odd side the larger half stays, of one pixel that pixel.
 
-
-def overlapping_max_pooling(strides: int = 2) -> layers.Layer:
-    """3x3 max pooling, by a half unless `strides` says otherwise."""
-    return layers.MaxPooling2D(3, strides=strides, padding="same")
+    With `strides=1` the map keeps its size.
+    """
+    return layers.MaxPooling2D(size, strides=strides, padding="same")
 
 
 def through(tensor: keras.KerasTensor, stack: Iterable[layers.Layer]) -> keras.KerasTensor:

@@ -1,8 +1,7 @@
 """Four other published networks, made small enough to cost about as much as StridedNet.
 
-Each is built by a function of an image's width, height and depth, the number of classes, and the
-`Blocks` that make its layers. It returns a model as `model.strided_net.build_strided_net` does, and
-raises a ValueError for an empty image or fewer than two classes.
+Each is built by a function of its input, the number of classes, and the `Blocks` that make its
+layers. It returns a model as `model.strided_net.build_strided_net` does.
 """
 
 from typing import NamedTuple
@@ -14,9 +13,7 @@ from model.layers import (
     Blocks,
     channel_axis,
     dropout,
-    image_input,
     max_pooling,
-    overlapping_max_pooling,
     side_of,
     softmax,
     strides_over,
@@ -28,9 +25,7 @@ from model.layers import (
 RESIDUAL_FILTERS = (32, 64, 128, 256)
 
 
-def build_residual_net(
-    width: int, height: int, depth: int, classes: int, blocks: Blocks
-) -> keras.Model:
+def build_residual_net(images: keras.KerasTensor, classes: int, blocks: Blocks) -> keras.Model:
     """Builds ResidualNet: a ten-layer residual network with half of the published filters.
 
     After He et al., "Deep Residual Learning for Image Recognition" (arXiv:1512.03385), whose
@@ -40,8 +35,7 @@ def build_residual_net(
     each map; dropout, which is not in the paper. At 96x96x3 and four classes it has 1,234,148
     parameters and takes 46.2 million multiply-adds.
     """
-    images = image_input(width, height, depth, classes)
-    stem = [*blocks.convolved(RESIDUAL_FILTERS[0], 7, strides=2), overlapping_max_pooling()]
+    stem = [*blocks.convolved(RESIDUAL_FILTERS[0], 7, strides=2), max_pooling(3)]
     tensor = through(images, stem)
     for stage, filters in enumerate(RESIDUAL_FILTERS):
         strides = 1 if stage == 0 else strides_over(side_of(tensor))
@@ -74,7 +68,6 @@ class Inception(NamedTuple):
     pooled: int  # 3x3 max pooling and a 1x1 convolution
 
 
-INCEPTION_STEM = (32, 32, 48)
 # Two modules a size, with the proportions of GoogLeNet's 3a, 3b, 4a, 4e, 5a and 5b.
 INCEPTION_MODULES = (
     (Inception(16, 24, 32, 8, 12, 8), Inception(32, 32, 48, 8, 16, 16)),
@@ -83,9 +76,7 @@ INCEPTION_MODULES = (
 )
 
 
-def build_inception_net(
-    width: int, height: int, depth: int, classes: int, blocks: Blocks
-) -> keras.Model:
+def build_inception_net(images: keras.KerasTensor, classes: int, blocks: Blocks) -> keras.Model:
     """Builds InceptionNet: modules that look at each map at several scales at once.
 
     After Szegedy et al., "Going Deeper with Convolutions" (arXiv:1409.4842, GoogLeNet), with two
@@ -95,18 +86,12 @@ def build_inception_net(
     mean over each map; dropout. All pooling is 3x3 with stride 2. At 96x96x3 and four classes it
     has 385,412 parameters and takes 61.0 million multiply-adds.
     """
-    images = image_input(width, height, depth, classes)
-    first, second, third = INCEPTION_STEM
-    stem = [
-        *blocks.convolved(first, 7, strides=2),
-        overlapping_max_pooling(),
-        *blocks.convolved(second, 1),
-        *blocks.convolved(third, 3),
-    ]
+    stem = [*blocks.convolved(32, 7, strides=2), max_pooling(3)]
+    stem += [*blocks.convolved(32, 1), *blocks.convolved(48, 3)]
     tensor = through(images, stem)
     for number, modules in enumerate(INCEPTION_MODULES):
         if number:
-            tensor = overlapping_max_pooling()(tensor)
+            tensor = max_pooling(3)(tensor)
         for module in modules:
             tensor = _inception(blocks, tensor, module)
     return keras.Model(images, through(tensor, _averaged(blocks, classes)), name="inception_net")
@@ -122,14 +107,13 @@ def _inception(blocks: Blocks, tensor: keras.KerasTensor, filters: Inception) ->
             *blocks.convolved(filters.five, 3),
             *blocks.convolved(filters.five, 3),
         ],
-        [overlapping_max_pooling(strides=1), *blocks.convolved(filters.pooled, 1)],
+        [max_pooling(3, strides=1), *blocks.convolved(filters.pooled, 1)],
     )
     return layers.Concatenate(axis=channel_axis())([through(tensor, x) for x in branches])
 
 
 # FireNet.
 
-FIRE_STEM = 64
 # Of each fire module: the filters that squeeze, and those of each size that expand. Pooling comes
 # before the first module of each row.
 FIRE_MODULES = (
@@ -139,9 +123,7 @@ FIRE_MODULES = (
 )
 
 
-def build_fire_net(
-    width: int, height: int, depth: int, classes: int, blocks: Blocks
-) -> keras.Model:
+def build_fire_net(images: keras.KerasTensor, classes: int, blocks: Blocks) -> keras.Model:
     """Builds FireNet: SqueezeNet, with batch normalization.
 
     After Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB
@@ -151,12 +133,14 @@ def build_fire_net(
     layer, a 1x1 convolution to as many maps as there are classes, of which the means are taken. At
     96x96x3 and four classes it has 733,380 parameters and takes 52.8 million multiply-adds.
     """
-    images = image_input(width, height, depth, classes)
-    tensor = through(images, blocks.convolved(FIRE_STEM, 3, strides=2))
+    tensor = through(images, blocks.convolved(64, 3, strides=2))
     for row in FIRE_MODULES:
-        tensor = overlapping_max_pooling()(tensor)
+        tensor = max_pooling(3)(tensor)
         for squeezed, expanded in row:
-            tensor = _fire(blocks, tensor, squeezed, expanded)
+            # Few maps by a 1x1 convolution, then many, half of them by 1x1 and half by 3x3.
+            few = through(tensor, blocks.convolved(squeezed, 1))
+            many = [through(few, blocks.convolved(expanded, size)) for size in (1, 3)]
+            tensor = layers.Concatenate(axis=channel_axis())(many)
     head = [
         *dropout(blocks.choices.dense_dropout),
         blocks.convolution(classes, 1),
@@ -166,23 +150,13 @@ def build_fire_net(
     return keras.Model(images, through(tensor, head), name="fire_net")
 
 
-def _fire(
-    blocks: Blocks, tensor: keras.KerasTensor, squeezed: int, expanded: int
-) -> keras.KerasTensor:
-    """Few maps by a 1x1 convolution, then many, half of them by 1x1 and half by 3x3."""
-    few = through(tensor, blocks.convolved(squeezed, 1))
-    many = [through(few, blocks.convolved(expanded, size)) for size in (1, 3)]
-    return layers.Concatenate(axis=channel_axis())(many)
-
-
 # VggNet.
 
 # The filters of each row's convolutions; pooling comes after each row.
 VGG_ROWS = ((12,), (24,), (48, 48), (96, 96), (96, 96))
-VGG_HIDDEN_UNITS = 512
 
 
-def build_vgg_net(width: int, height: int, depth: int, classes: int, blocks: Blocks) -> keras.Model:
+def build_vgg_net(images: keras.KerasTensor, classes: int, blocks: Blocks) -> keras.Model:
     """Builds VggNet: a narrow VGG with batch normalization.
 
     After Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
@@ -191,13 +165,13 @@ def build_vgg_net(width: int, height: int, depth: int, classes: int, blocks: Blo
     with 2x2 max pooling after each row; two dense layers of 512, each with dropout. At 96x96x3 and
     four classes it has 1,038,072 parameters and takes 51.5 million multiply-adds.
     """
-    stack = [image_input(width, height, depth, classes)]
+    stack = [images]
     for row in VGG_ROWS:
         for filters in row:
             stack += blocks.convolved(filters, 3)
-        stack.append(max_pooling())
-    hidden = [*blocks.hidden(VGG_HIDDEN_UNITS), *blocks.hidden(VGG_HIDDEN_UNITS)]
-    stack += [layers.Flatten(), *hidden, layers.Dense(classes), softmax()]
+        stack.append(max_pooling(2))
+    stack += [layers.Flatten(), *blocks.hidden(512), *blocks.hidden(512)]
+    stack += [layers.Dense(classes), softmax()]
     return keras.Sequential(stack, name="vgg_net")
 
 

@@ -43,7 +43,7 @@ def build_model(
         ValueError: for a value that cannot be, or choices of another network.
     """
     from model import other_networks
-    from model.layers import Blocks
+    from model.layers import Blocks, image_input
     from model.strided_net import build_strided_net
 
     check_choice("name", name, NETWORKS)
@@ -56,20 +56,17 @@ def build_model(
     if isinstance(choices, StridedNetChoices):
         return build_strided_net(width, height, depth, classes, reg, init, choices)
     build = getattr(other_networks, f"build_{name}_net")
-    return build(width, height, depth, classes, Blocks(choices, init, reg))
+    blocks = Blocks(choices, init, reg)
+    return build(image_input(width, height, depth, classes), classes, blocks)
 
 
 def multiply_adds(model: "keras.Model") -> int:
     """Counts the multiplications, each with an addition, of one image's forward pass.
 
     Those of convolutions, with groups and depthwise, too, and of dense layers; biases,
-    normalization, activations and pooling are not counted. What falls on padding is counted.
-
-    Args:
-        model: Built, each of its layers called once.
-
-    Raises:
-        ValueError: for a layer with weights that is of none of these kinds.
+    normalization, activations and pooling are not counted. What falls on padding is counted. The
+    model is built, each of its layers called once; a layer of another kind with weights is a
+    ValueError.
     """
     return sum(_multiply_adds_of(layer) for layer in model.layers)
 
@@ -78,13 +75,8 @@ def _multiply_adds_of(layer: Any) -> int:
     import keras
     from keras import layers
 
-    convolutions = (
-        layers.Conv1D,
-        layers.Conv2D,
-        layers.Conv3D,
-        layers.DepthwiseConv1D,
-        layers.DepthwiseConv2D,
-    )
+    convolutions = layers.Conv1D, layers.Conv2D, layers.Conv3D
+    depthwise = layers.DepthwiseConv1D, layers.DepthwiseConv2D
     if isinstance(layer, keras.Model):
         return multiply_adds(layer)
     # At inference batch normalization is a scale and a shift, which other layers can absorb.
@@ -92,7 +84,7 @@ def _multiply_adds_of(layer: Any) -> int:
         return 0
     if isinstance(layer, layers.Dense):
         return math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
-    if isinstance(layer, convolutions):
+    if isinstance(layer, convolutions + depthwise):
         shape = layer.output.shape
         channels = shape[1] if layer.data_format == "channels_first" else shape[-1]
         # Each place of the output has a product with every element of the kernel, once.

@@ -71,7 +71,7 @@ def build_strided_net(
         return [Activation(choices.activation), *batch_normalization(choices)]
 
     def pooled() -> list[Layer]:
-        return [max_pooling()] if choices.downsampling == "max_pool" else []
+        return [max_pooling(2)] if choices.downsampling == "max_pool" else []
 
     layers = [
         image_input(width, height, depth, classes),

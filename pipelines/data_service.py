@@ -88,7 +88,12 @@ def main(config: ServiceConfig) -> None:
         # All at once: each takes seconds to import TensorFlow.
         outputs = [stack.enter_context(_service(host, *ports)) for ports in config.ports]
         addresses = [f"grpc://{host}:{_port_from(output)}" for output in outputs]
-        _check_host(host, addresses)
+        for address in addresses:
+            if reason := why_unreachable(address):
+                raise InputError(
+                    f"received --host={host}, but at {address} {reason}, expected a name or an "
+                    "IPv4 address of this machine; choose another --host."
+                )
         print(f"--data_service={','.join(addresses)}", flush=True)
         # They print nothing more, so that only the end of one can be read. In short waits, since a
         # signal that reaches one of gRPC's threads does not end a wait of Python's.
@@ -122,16 +127,6 @@ def _port_from(output: IO[bytes]) -> int:
             "another --port."
         )
     return int(answer)
-
-
-def _check_host(host: str, addresses: list[str]) -> None:
-    for address in addresses:
-        reason = why_unreachable(address)
-        if reason:
-            raise InputError(
-                f"received --host={host}, but at {address} {reason}, expected a name or an IPv4 "
-                "address of this machine; choose another --host."
-            )
 
 
 def serve(host: str, port: str, data_port: str) -> None:

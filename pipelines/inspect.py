@@ -11,24 +11,12 @@ import dataclasses
 import functools
 import json
 import os
-from typing import TYPE_CHECKING, Any
 
 from pipelines.runtime.command import option, run
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file, write_output_file
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
-from pipelines.tfrecords.manifest import (
-    DEFAULT_IMAGE_SIZE,
-    Manifest,
-    ShardedDataset,
-    check_shards,
-    open_dataset,
-)
-
-if TYPE_CHECKING:
-    from pipelines.inspection.audit import HashCollector, TraitCollector
-    from pipelines.inspection.grid import Picks
-    from pipelines.inspection.statistics import Headers
+from pipelines.tfrecords.manifest import DEFAULT_IMAGE_SIZE, check_shards, open_dataset
 
 GRID_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -75,48 +63,34 @@ def main(config: InspectConfig) -> None:
     for flag, path in (("--grid", config.grid), ("--json", config.json)):
         if path is not None:
             check_output_file(flag, path, dataset.directory)
-    found = survey(
-        dataset,
-        functools.partial(Findings, manifest, grid=config.grid is not None, audit=config.audit),
-    )
+    make = functools.partial(Findings, manifest, grid=config.grid is not None, audit=config.audit)
+    found = survey(dataset, make)
     document = describe(dataset, found.headers)
     print(describe_text(document), flush=True)
     if manifest.encoding == "jpeg":
-        document["raw_gain"] = _measure_raw_gain(dataset, found.headers)
+        import_tensorflow()
+        from pipelines.inspection.raw_encoding import measure_raw_gain
+
+        num_bytes = sum(found.headers.num_bytes)
+        document["raw_gain"] = measure_raw_gain(dataset, num_bytes, DEFAULT_IMAGE_SIZE)
         print(f"\n{raw_gain_text(document)}", flush=True)
     if found.traits and found.hashes:
-        document |= _audit(manifest, found.traits, found.hashes)
+        from pipelines.inspection.audit import audit_shortcuts, find_leakage
+
+        document["audit"] = audit_shortcuts(manifest, found.traits)
+        document["leakage"] = find_leakage(manifest, found.hashes)
         print(f"\n{audit_text(document)}", flush=True)
     if found.picks and config.grid is not None:
+        from pipelines.inspection.grid import draw_grid, encode_grid
+
         document["grid"] = config.grid
-        _write_grid(config.grid, manifest, found.picks)
+        grid = draw_grid(manifest, found.picks.images())
+        data = encode_grid(grid, os.path.splitext(config.grid)[1].lower())
+        write_output_file("--grid", config.grid, data)
+        print(f"\n{config.grid}: {grid.width}x{grid.height} pixels", flush=True)
     if config.json is not None:
-        data = json.dumps(document, indent=2) + "\n"
-        write_output_file("--json", config.json, data.encode())
-
-
-def _measure_raw_gain(dataset: ShardedDataset, headers: "Headers") -> dict[str, Any]:
-    import_tensorflow()
-    from pipelines.inspection.raw_encoding import measure_raw_gain
-
-    return measure_raw_gain(dataset, sum(headers.num_bytes), DEFAULT_IMAGE_SIZE)
-
-
-def _audit(manifest: Manifest, traits: "TraitCollector", hashes: "HashCollector") -> dict[str, Any]:
-    from pipelines.inspection.audit import audit_shortcuts, find_leakage
-
-    return {
-        "audit": audit_shortcuts(manifest, traits),
-        "leakage": find_leakage(manifest, hashes),
-    }
-
-
-def _write_grid(path: str, manifest: Manifest, picks: "Picks") -> None:
-    from pipelines.inspection.grid import draw_grid, encode_grid
-
-    grid = draw_grid(manifest, picks.images())
-    write_output_file("--grid", path, encode_grid(grid, os.path.splitext(path)[1].lower()))
-    print(f"\n{path}: {grid.width}x{grid.height} pixels", flush=True)
+        data = (json.dumps(document, indent=2) + "\n").encode()
+        write_output_file("--json", config.json, data)
 
 
 if __name__ == "__main__":

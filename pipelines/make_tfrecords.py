@@ -9,9 +9,9 @@ shuffled and written under a temporary name, and renamed into place when it is w
 """
 
 import dataclasses
+import functools
 import os
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from etils import epath
 
@@ -22,102 +22,89 @@ from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from pipelines.sources.base import DEFAULT_DOWNLOAD_DIR
 from pipelines.tfrecords.manifest import DEFAULT_IMAGE_SIZE, ENCODINGS, Manifest, Settings
 
-if TYPE_CHECKING:
-    from pipelines.conversion.convert import Engine
-
 DEFAULT_SHARDS = 8
 _SHOWN = 5
+# `option`, for each group of --help.
+_images = functools.partial(option, group="Images")
+_split = functools.partial(option, group="Split")
+_output = functools.partial(option, group="Output")
+_cluster = functools.partial(option, group="Cluster")
 
 
 @dataclasses.dataclass(frozen=True)
 class ConvertConfig:
     """The command's flags, checked."""
 
-    source: str = option(
+    source: str = _images(
         "sample",
         "Where the images come from: 'sample' (drawn by this project), 'caltech101' (downloaded), "
         "'tfds:NAME' or 'tfds:DIRECTORY' (TensorFlow Datasets), or the path or address (https://, "
         "gs://, s3://, ...) of a folder of class folders, of a .zip or .tar.gz of one, or of a "
         "list: a .csv with the columns path and label, or a .jsonl. Folders train, test and "
         "validation above the class folders are kept as the split.",
-        group="Images",
     )
-    classes: tuple[str, ...] = option(
+    classes: tuple[str, ...] = _images(
         None,
         "Class folders to take. Not given: Faces, Leopards, Motorbikes and airplanes where the "
         "source has all four, else every folder.",
-        group="Images",
     )
-    on_bad_image: str = option(
+    on_bad_image: str = _images(
         "fail",
         "What to do about an image that cannot be decoded: stop with its name, or leave it out and "
         "list it in the manifest.",
-        group="Images",
         choices=("fail", "skip"),
     )
-    max_bad_images: int | None = option(
-        None, "Under --on_bad_image=skip, stop when there are more than so many.", group="Images"
+    max_bad_images: int | None = _images(
+        None, "Under --on_bad_image=skip, stop when there are more than so many."
     )
-    download_dir: str = option(
+    download_dir: str = _images(
         DEFAULT_DOWNLOAD_DIR,
         "Where 'caltech101', downloads of TensorFlow Datasets and, under remote/, remote files "
         "are kept.",
-        group="Images",
     )
-    split: str = option(
+    split: str = _split(
         "auto",
         "Which parts there are: the source's own where it has train/ and test/ (and validation/), "
         "which 'source' demands; or all images divided anew. What the source lacks is taken out of "
         "its training part.",
-        group="Split",
         choices=("auto", "source", "stratified"),
     )
-    test_fraction: float = option(
-        0.25, "Share of the images divided here that is kept for the test.", group="Split"
+    test_fraction: float = _split(
+        0.25, "Share of the images divided here that is kept for the test."
     )
-    validation_fraction: float = option(
-        0.0, "Share of them that is kept for validation; 0 for none.", group="Split"
+    validation_fraction: float = _split(
+        0.0, "Share of them that is kept for validation; 0 for none."
     )
-    split_seed: int = option(42, "Seed of the split, at least 0.", group="Split")
-    group_duplicates: bool = option(
-        False,
-        "Keep images that look the same in one part, and refuse them under two labels.",
-        group="Split",
+    split_seed: int = _split(42, "Seed of the split, at least 0.")
+    group_duplicates: bool = _split(
+        False, "Keep images that look the same in one part, and refuse them under two labels."
     )
-    output_dir: str = option("data/tfrecords", "Where the set is written to.", group="Output")
-    encoding: str = option(
+    output_dir: str = _output("data/tfrecords", "Where the set is written to.")
+    encoding: str = _output(
         "jpeg",
         "What records hold: the images' own bytes, or pixels of --image_size, which training need "
         "not decode. `python -m pipelines.inspect` says when that pays.",
-        group="Output",
         choices=ENCODINGS,
     )
-    image_size: int | None = option(
-        None, "Height and width of the pixels under --encoding=raw (96 there).", group="Output"
+    image_size: int | None = _output(
+        None, "Height and width of the pixels under --encoding=raw (96 there)."
     )
-    shards: int | None = option(
-        None,
-        "Files for the training part (8); the others get files of about that size.",
-        group="Output",
+    shards: int | None = _output(
+        None, "Files for the training part (8); the others get files of about that size."
     )
-    shard_size_mb: float | None = option(
-        None, "Instead of --shards: the size of a file in megabytes, about.", group="Output"
+    shard_size_mb: float | None = _output(
+        None, "Instead of --shards: the size of a file in megabytes, about."
     )
-    seed: int = option(0, "Seed of the order of the records, at least 0.", group="Output")
-    overwrite: bool = option(
-        False, "Replace another finished set in the output directory.", group="Output"
-    )
-    engine: str = option(
+    seed: int = _output(0, "Seed of the order of the records, at least 0.")
+    overwrite: bool = _output(False, "Replace another finished set in the output directory.")
+    engine: str = _cluster(
         "local",
         "What does the work: the cores of this machine, or Apache Beam (extra [beam]), to the same "
         "bytes.",
-        group="Cluster",
         choices=("local", "beam"),
     )
-    beam_pipeline_options: tuple[str, ...] = option(
-        (),
-        "Beam's own options without their dashes, as in runner=DataflowRunner,project=mine.",
-        group="Cluster",
+    beam_pipeline_options: tuple[str, ...] = _cluster(
+        (), "Beam's own options without their dashes, as in runner=DataflowRunner,project=mine."
     )
 
     def __post_init__(self) -> None:
@@ -206,22 +193,18 @@ def main(config: ConvertConfig) -> None:
     source = open_source(config.source, config.classes or (), config.download_dir)
     say(f"{config.source}: {source.num_images} images in {len(source.class_names)} classes.")
     wanted = dataclasses.asdict(settings)
-    identical = None if config.overwrite else find_identical(output_dir, source, wanted)
-    if identical:
+    manifest = None if config.overwrite else find_identical(output_dir, source, wanted)
+    if manifest:
         say(f"{config.output_dir} already holds this very set; left as it is.")
-    manifest = identical or convert(
-        source, settings, output_dir, overwrite=config.overwrite, engine=_engine(config)
-    )
+    else:
+        engine = None
+        if config.engine == "beam":
+            import_tensorflow()
+            from pipelines.conversion.beam_engine import BeamEngine
+
+            engine = BeamEngine(config.beam_pipeline_options)
+        manifest = convert(source, settings, output_dir, overwrite=config.overwrite, engine=engine)
     print(_summary(manifest, config.output_dir))
-
-
-def _engine(config: ConvertConfig) -> "Engine | None":
-    if config.engine == "local":
-        return None
-    import_tensorflow()
-    from pipelines.conversion.beam_engine import BeamEngine
-
-    return BeamEngine(config.beam_pipeline_options)
 
 
 def _summary(manifest: Manifest, output_dir: str) -> str:

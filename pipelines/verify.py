@@ -9,7 +9,6 @@ or added is listed, with the file and the number of the record, from 0.
 
 import dataclasses
 import json
-from collections.abc import Sequence
 
 from etils import epath
 
@@ -17,7 +16,7 @@ from pipelines.runtime.command import option, run
 from pipelines.runtime.console import printable, readable_size, table
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file, write_output_file
-from pipelines.tfrecords.verification import Problem, Verification, verify
+from pipelines.tfrecords.verification import verify
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,14 +40,28 @@ def main(config: VerifyConfig) -> None:
         )
     found = verify(config.data_dir)
     if found.problems:
-        print(_table(found.problems), flush=True)
+        rows = [("file", "record", "problem")]
+        for problem in found.problems:
+            record = "-" if problem.record is None else str(problem.record)
+            # A file that does not belong here may have any name.
+            rows.append((printable(problem.file), record, " ".join(problem.problem.split())))
+        print("\n".join(table(rows, last_is_text=True)), flush=True)
     elif found.manifest:
         print(
             f"{found.manifest.name} in {config.data_dir}: {found.num_shards} shards, "
             f"{found.num_records:,} records, {readable_size(found.num_bytes)}: all as written."
         )
     if config.json:
-        _write_json(config.json, config.data_dir, found)
+        document = {
+            "data_dir": config.data_dir,
+            "name": found.manifest.name if found.manifest else None,
+            "shards": found.num_shards,
+            "records": found.num_records,
+            "bytes": found.num_bytes,
+            "problems": [dataclasses.asdict(problem) for problem in found.problems],
+        }
+        data = (json.dumps(document, indent=2) + "\n").encode()
+        write_output_file("--json", config.json, data)
     if found.problems:
         count = len(found.problems)
         raise InputError(
@@ -56,27 +69,6 @@ def main(config: VerifyConfig) -> None:
             "expected a set as it was written; copy the set again or make it again with "
             "--overwrite."
         )
-
-
-def _table(problems: Sequence[Problem]) -> str:
-    rows = [("file", "record", "problem")]
-    for problem in problems:
-        record = "-" if problem.record is None else str(problem.record)
-        # A file that does not belong here may have any name.
-        rows.append((printable(problem.file), record, " ".join(problem.problem.split())))
-    return "\n".join(table(rows, last_is_text=True))
-
-
-def _write_json(path: str, data_dir: str, found: Verification) -> None:
-    document = {
-        "data_dir": data_dir,
-        "name": found.manifest.name if found.manifest else None,
-        "shards": found.num_shards,
-        "records": found.num_records,
-        "bytes": found.num_bytes,
-        "problems": [dataclasses.asdict(problem) for problem in found.problems],
-    }
-    write_output_file("--json", path, (json.dumps(document, indent=2) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The bar that shows how far an epoch is, on a terminal."""
 
+import sys
+
 from tqdm import tqdm
 
 from pipelines.runtime import console
@@ -26,7 +28,7 @@ class EpochBar(tqdm):
             initial=done,
             desc=f"epoch {epoch:{len(str(epochs))}}/{epochs}",
             unit=" images",
-            bar_format=_WIDE_FORMAT if console.bar_columns() >= _WIDE_COLUMNS else _FORMAT,
+            bar_format=_WIDE_FORMAT if console.columns(sys.stderr) >= _WIDE_COLUMNS else _FORMAT,
             disable=not console.shows_bars(),
             leave=False,
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from pipelines.loading.cache import CacheChoice, choose_cache, decoded_set, planned_set
+from pipelines.loading.cache import CacheChoice, choose_cache, decoded_set
 from pipelines.loading.options import InputOptions
 from pipelines.loading.plan import ALONE, Worker, check_image_size, steps_per_epoch
 from pipelines.loading.service_check import check_services
@@ -126,14 +126,16 @@ def prepare_inputs(
 
 def _from_the_disk(config: InputConfig, inputs: Inputs, makes_pixels: bool) -> Inputs:
     """The same inputs, read from the set of pixels that `--cache=disk` keeps."""
-    choices = inputs.dataset, config.image_size, config.decode_ratio
-    if makes_pixels:
-        threads = inputs.options.threads
-        decoded = decoded_set(*choices, cache_dir=config.cache_dir, threads=threads)
-    else:
-        decoded = planned_set(*choices, cache_dir=config.cache_dir)
-        if decoded.dataset is inputs.dataset:
-            return dataclasses.replace(inputs, cache=CacheChoice("disk", decoded.story))
+    decoded = decoded_set(
+        inputs.dataset,
+        config.image_size,
+        config.decode_ratio,
+        cache_dir=config.cache_dir,
+        threads=inputs.options.threads,
+        make=makes_pixels,
+    )
+    if decoded.dataset is inputs.dataset:  # it holds pixels itself, or none are made yet
+        return dataclasses.replace(inputs, cache=CacheChoice("disk", decoded.story))
     return Inputs(
         decoded.dataset,
         dataclasses.replace(inputs.options, decode_ratio=1),

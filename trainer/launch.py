@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from pipelines.runtime import console
-from pipelines.runtime.command import after_dashes, define_flags, option, parse_config, run
+from pipelines.runtime.command import arguments, define_flags, option, parse_config, run
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.network_ports import check_ports, free_ports
 from trainer.input_config import check_at_least
@@ -52,10 +52,11 @@ class LaunchConfig:
         "them; then they are killed.",
         group=WORKERS,
     )
-    trainer_flags: tuple[str, ...] = after_dashes(
+    trainer_flags: tuple[str, ...] = arguments(
         "FLAGS OF trainer.main",
         "Every worker gets them, as they are; `python -m trainer.main --help` lists them. "
         "--strategy=multi_worker is added unless they name a strategy.",
+        after_dashes=True,
     )
 
     def __post_init__(self) -> None:
@@ -103,7 +104,7 @@ class LaunchConfig:
 
 def main(config: LaunchConfig) -> None:
     """Trains in the workers that `config` asks for."""
-    verbosity = f"--verbosity={console.verbosity()}"  # a worker's own comes later, and counts
+    verbosity = f"--verbosity={console.verbosity}"  # a worker's own comes later, and counts
     launch(config, [sys.executable, "-m", "trainer.main", verbosity, *config.worker_flags])
 
 

@@ -30,7 +30,7 @@ class AffineParameters(NamedTuple):
 class _Axis(NamedTuple):
     """Where output pixel (x, y) comes from along one axis: by_x * x + by_y * y + move, clipped.
 
-    Each float64 of shape (batch, 1, 1).
+    Each of shape (batch, 1, 1); the first three float64, the bounds float32.
     """
 
     by_x: tf.Tensor
@@ -91,17 +91,16 @@ def affine(
     away does not come back.
 
     Args:
-        images: Of any numeric dtype; values keep their range.
-        parameters: One value for each image.
+        images: Of any numeric dtype. The result has their shape and range, and is float32.
         black: Boolean (batch,), for which images the outside is black; for none unless given.
-
-    Returns:
-        float32 of the same shape.
     """
     height, width = images.shape[1], images.shape[2]
     axis_x, axis_y = _axes(parameters, height, width)
     x, y = _positions(axis_x, height, width), _positions(axis_y, height, width)
-    warped = _bilinear(images, _within(x, axis_x), _within(y, axis_y))
+    # The nearest positions that are in the cropped image.
+    near_x = tf.clip_by_value(x, axis_x.least, axis_x.greatest)
+    near_y = tf.clip_by_value(y, axis_y.least, axis_y.greatest)
+    warped = _bilinear(images, near_x, near_y)
     if black is None:
         return warped
     outside = _is_outside(x, axis_x) | _is_outside(y, axis_y)
@@ -125,21 +124,16 @@ def _axes(parameters: AffineParameters, height: int, width: int) -> tuple[_Axis,
 
 
 def _cropped(
-    by_x: tf.Tensor,
-    by_y: tf.Tensor,
-    move: tf.Tensor,
-    before: tf.Tensor,
-    after: tf.Tensor,
-    size: int,
+    by_x: tf.Tensor, by_y: tf.Tensor, move: tf.Tensor, near: tf.Tensor, far: tf.Tensor, size: int
 ) -> _Axis:
-    """Applies K along one axis; `before` and `after` are the shares lost at its two ends."""
-    scale = 1.0 - before - after
+    """Applies K along one axis; `near` and `far` are the shares lost at its two ends."""
+    scale = 1.0 - near - far
     axis = _Axis(
         by_x=scale * by_x,
         by_y=scale * by_y,
-        move=scale * (move + 0.5) + before * size - 0.5,
-        least=before * size,
-        greatest=size - 1.0 - after * size,
+        move=scale * (move + 0.5) + near * size - 0.5,
+        least=tf.cast(near * size, tf.float32),
+        greatest=tf.cast(size - 1.0 - far * size, tf.float32),
     )
     return _Axis(*(values[:, None, None] for values in axis))
 
@@ -156,16 +150,9 @@ def _positions(axis: _Axis, height: int, width: int) -> tf.Tensor:
     return by_column + by_row
 
 
-def _within(positions: tf.Tensor, axis: _Axis) -> tf.Tensor:
-    """The nearest positions that are in the cropped image."""
-    least, greatest = tf.cast(axis.least, tf.float32), tf.cast(axis.greatest, tf.float32)
-    return tf.clip_by_value(positions, least, greatest)
-
-
 def _is_outside(positions: tf.Tensor, axis: _Axis) -> tf.Tensor:
     """Which lie beyond the outer edge of the first or last pixel, half a pixel from its centre."""
-    least, greatest = tf.cast(axis.least, tf.float32), tf.cast(axis.greatest, tf.float32)
-    return (positions < least - 0.5) | (positions > greatest + 0.5)
+    return (positions < axis.least - 0.5) | (positions > axis.greatest + 0.5)
 
 
 def _bilinear(images: tf.Tensor, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

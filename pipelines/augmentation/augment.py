@@ -31,7 +31,6 @@ def augment(
         images: uint8 of shape (batch, height, width, 3).
         labels: int64 of shape (batch,), in [0, num_classes).
         draws: float32 of shape (batch, DRAWS_PER_EXAMPLE), from `draws_at`.
-        augmentation: How far each change may go.
         num_classes: Length of a soft label; used only where examples are mixed.
 
     Returns:

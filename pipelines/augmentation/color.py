@@ -121,10 +121,8 @@ def gaussian_blur(images: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
     """Blurs each image by a Gaussian of its own; at the edges, of what lies within the image.
 
     As two products of matrices, which XLA leaves as they are: of sums of shifted images, one
-    along each axis, it would compute the first again for each term of the second.
-
-    Args:
-        sigma: float64 (batch,), standard deviations; with 0, each pixel takes all of itself.
+    along each axis, it would compute the first again for each term of the second. `sigma`,
+    float64 (batch,), are the standard deviations; with 0, each pixel takes all of itself.
     """
     height, width = images.shape[1:3]
     blurred = tf.einsum("bij,bjwc->biwc", _shares(sigma, height), images)

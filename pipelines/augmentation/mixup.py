@@ -22,17 +22,11 @@ def mix(
     MixUp (Zhang et al., arXiv:1710.09412) adds the two images with the weights λ and 1 - λ, λ
     from Beta(alpha, alpha); CutMix (Yun et al., arXiv:1905.04899) pastes a box of the area 1 - λ
     of the neighbour. With neighbours as partners, instead of a permutation of the batch, the
-    result does not depend on how the examples are divided into batches of an even size.
+    result does not depend on how the examples are divided into batches of an even size. If both
+    alphas are above 0, a fair draw an example decides.
 
-    Args:
-        labels: Integers (batch,), in [0, num_classes).
-        augmentation: Both alphas; if both are above 0, a fair draw an example decides.
-
-    Returns:
-        Images; and labels, float32 (batch, num_classes): each class's share of the image, of sum 1.
-
-    Raises:
-        InputError: if the batch is known to be odd.
+    Labels are integers (batch,), in [0, num_classes), and become float32 (batch, num_classes): each
+    class's share of the image, of sum 1. A batch that is known to be odd is an InputError.
     """
     batch_size, height, width = images.shape[:3]
     if batch_size is not None and batch_size % 2:
@@ -60,12 +54,8 @@ def beta_symmetric(radius: tf.Tensor, angle: tf.Tensor, alpha: float) -> tf.Tens
     1/2 + T / (2 √(2a + T²)) then as Beta(a, a). With w = U^(1/a) and c = cos(2πV) the fraction is
     c √((1 - w) / (w + (1 - w) c²)), in which nothing overflows, however small `alpha` is.
 
-    Args:
-        radius, angle: U and V, float64 of the same shape, uniform in [0, 1).
-        alpha: Above 0.
-
-    Returns:
-        float64 of the same shape, in [0, 1]. U = V = 0 gives 1.
+    `radius` and `angle` are U and V, float64 of one shape, uniform in [0, 1), `alpha` is above 0.
+    The result is float64 in [0, 1]; U = V = 0 gives 1.
     """
     w = tf.pow(radius, 1.0 / alpha)
     c = tf.cos(2.0 * math.pi * angle)
@@ -75,9 +65,9 @@ def beta_symmetric(radius: tf.Tensor, angle: tf.Tensor, alpha: float) -> tf.Tens
 
 
 def cutmix_boxes(draws: tf.Tensor, alpha: float, height: int, width: int) -> Boxes:
-    """Boxes of the area 1 - λ and the image's aspect, centred anywhere and cut at its border.
+    """Boxes of the area 1 - λ and the image's aspect, centred anywhere, cut at its border.
 
-    λ is drawn from Beta(alpha, alpha), alpha above 0.
+    λ is drawn from Beta(alpha, alpha), `alpha` above 0.
     """
     draws = tf.cast(draws, tf.float64)
     own = beta_symmetric(draws[:, Draw.MIX_RADIUS], draws[:, Draw.MIX_ANGLE], alpha)
@@ -85,12 +75,8 @@ def cutmix_boxes(draws: tf.Tensor, alpha: float, height: int, width: int) -> Box
     tall, wide = whole(height * side), whole(width * side)
     top = whole(height * draws[:, Draw.MIX_Y]) - tall // 2
     left = whole(width * draws[:, Draw.MIX_X]) - wide // 2
-    return Boxes(
-        tf.maximum(top, 0),
-        tf.maximum(left, 0),
-        tf.minimum(top + tall, height),
-        tf.minimum(left + wide, width),
-    )
+    bottom, right = tf.minimum(top + tall, height), tf.minimum(left + wide, width)
+    return Boxes(tf.maximum(top, 0), tf.maximum(left, 0), bottom, right)
 
 
 def _weights(

@@ -73,15 +73,12 @@ def epoch_key(seed: int | tf.Tensor, epoch: int | tf.Tensor) -> tf.Tensor:
 def draws_at(
     key: tf.Tensor, first_position: int | tf.Tensor, batch_size: int | tf.Tensor
 ) -> tf.Tensor:
-    """Rows first_position, first_position + 1, ... of the table of uniform draws.
+    """Rows first_position (0 or more), first_position + 1, ... of the table of uniform draws.
 
     A counter-based generator (Philox 4x32-10, Salmon et al., "Parallel random numbers: as easy
     as 1, 2, 3", 2011) computes any row from its number alone: a row depends neither on the batch
     that it is asked for with nor on what was asked for before. Not for use inside functions that
     XLA compiles: it puts a generator of its own in place of TensorFlow's, with other numbers.
-
-    Args:
-        first_position: 0 or more.
     """
     steps_per_row = DRAWS_PER_EXAMPLE // _NUMBERS_PER_COUNTER
     first_step = tf.cast(first_position, tf.int64) * steps_per_row

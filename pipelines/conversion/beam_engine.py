@@ -22,7 +22,7 @@ from etils import epath
 from pipelines.conversion.validation import BATCH, Choices, Prepared, prepare
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import is_remote
-from pipelines.sources import Source, SourceImage
+from pipelines.sources import Source
 from pipelines.tfrecords.manifest import Shard
 from pipelines.tfrecords.record import read_records
 from pipelines.tfrecords.writer import PlannedShard, write_shard
@@ -44,14 +44,25 @@ class BeamEngine:
     """Apache Beam, to the same bytes as the local engine.
 
     Args:
-        options: Beam's own, as NAME=VALUE: runner=DataflowRunner, and so on.
-
-    Raises:
-        InputError: for an option that Beam does not know.
+        options: Beam's own, as NAME=VALUE: runner=DataflowRunner, and so on. One that Beam does not
+            know is an `InputError`.
     """
 
     def __init__(self, options: Sequence[str] = ()):
-        self._options = _parsed(options)
+        self._options = PipelineOptions([f"--{option.lstrip('-')}" for option in options])
+        parse = self._options.get_all_options
+        try:
+            with contextlib.redirect_stderr(io.StringIO()) as complaint:
+                known = parse()
+                unknown = sorted(parse(retain_unknown_options=True).keys() - known)
+        except SystemExit:  # argparse, for a value of the wrong type
+            unknown = complaint.getvalue().strip().splitlines()[-1:]
+        if unknown:
+            raise InputError(
+                f"received --beam_pipeline_options={','.join(options)}, which Beam does not take "
+                f"({unknown[0]}), expected NAME=VALUE,... as in runner=DirectRunner; see Beam's "
+                "list of options."
+            )
 
     def prepare(
         self, source: Source, choices: Choices, directory: os.PathLike[str]
@@ -62,7 +73,7 @@ class BeamEngine:
             prepared = (
                 pipeline
                 | "Source" >> beam.Create([source])
-                | "List" >> beam.FlatMap(_images_of)
+                | "List" >> beam.FlatMap(lambda source: source.images())
                 # A worker lists, or unpacks an archive; from here on all of them work.
                 | "Spread" >> beam.Reshuffle()
                 | "Batch" >> beam.BatchElements(min_batch_size=BATCH, max_batch_size=BATCH)
@@ -88,7 +99,7 @@ class BeamEngine:
         with self._pipeline() as pipeline:
             records = (
                 pipeline
-                | "Records" >> beam.io.ReadFromTFRecord(_pattern(directory, _RECORDS))
+                | "Records" >> beam.io.ReadFromTFRecord(os.path.join(directory, f"{_RECORDS}-*"))
                 | "Unpack" >> beam.Map(pickle.loads)
             )
             where = pipeline | "Plan" >> beam.Create(places)
@@ -134,35 +145,12 @@ class BeamEngine:
             sys.executable = plain
 
 
-def _parsed(options: Sequence[str]) -> PipelineOptions:
-    parsed = PipelineOptions([f"--{option.lstrip('-')}" for option in options])
-    try:
-        with contextlib.redirect_stderr(io.StringIO()) as complaint:
-            known = parsed.get_all_options()
-            unknown = sorted(parsed.get_all_options(retain_unknown_options=True).keys() - known)
-    except SystemExit:  # argparse, for a value of the wrong type
-        unknown = complaint.getvalue().strip().splitlines()[-1:]
-    if unknown:
-        raise InputError(
-            f"received --beam_pipeline_options={','.join(options)}, which Beam does not take "
-            f"({unknown[0]}), expected NAME=VALUE,... as in runner=DirectRunner; see Beam's list "
-            "of options."
-        )
-    return parsed
-
-
-def _images_of(source: Source) -> Iterator[SourceImage]:
-    return source.images()
-
-
 def _key(file_name: str) -> bytes:
     # As bytes: Beam's coder for text refuses what is no UTF-8.
     return file_name.encode("utf-8", "surrogateescape")
 
 
-def _placed(
-    item: tuple[bytes, dict[str, Iterable[Any]]],
-) -> tuple[int, tuple[int, bytes]]:
+def _placed(item: tuple[bytes, dict[str, Iterable[Any]]]) -> tuple[int, tuple[int, bytes]]:
     _, found = item
     ((shard, position),) = found["place"]
     (record,) = found["record"]
@@ -183,24 +171,15 @@ def _write_gathered(
     return Shard(target.name, shard.num_examples, shard.num_bytes, shard.sha256)
 
 
-def _pattern(directory: os.PathLike[str], name: str) -> str:
-    return os.path.join(os.fspath(directory), f"{name}-*")
-
-
 @beam.ptransform_fn
 def _write(items: beam.PCollection, directory: os.PathLike[str], name: str) -> Any:
-    return (
-        items
-        | beam.Map(pickle.dumps)
-        | beam.io.WriteToTFRecord(os.path.join(os.fspath(directory), name))
-    )
+    return items | beam.Map(pickle.dumps) | beam.io.WriteToTFRecord(os.path.join(directory, name))
 
 
 def _read(directory: os.PathLike[str], name: str) -> Iterator[Any]:
-    paths = sorted(p for p in epath.Path(directory).iterdir() if p.name.startswith(f"{name}-"))
-    for path in paths:
-        for data in read_records(path.read_bytes()):
-            yield pickle.loads(data)
+    for path in sorted(epath.Path(directory).iterdir()):
+        if path.name.startswith(f"{name}-"):
+            yield from map(pickle.loads, read_records(path.read_bytes()))
 
 
 def _as_input_error(error: Exception) -> Exception:

@@ -2,7 +2,7 @@
 
 import itertools
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,28 +20,20 @@ _SHOWN = 3
 
 
 class Catalog:
-    """The images of a source in columns, so that many fit: some 200 bytes each, mostly the name.
-
-    Attributes:
-        class_names: In label order.
-        file_names: Of the accepted images, by index, in the order in which they came.
-        labels: Their classes, as indices into `class_names`.
-        splits: Their splits as the source assigns them, or ''.
-        record_bytes: The sizes of their records.
-        rejected: The images left out, as they came.
-        normalised: Why accepted images were re-encoded -> how many.
-        remarks: What else was found in accepted images -> how many.
-    """
+    """The images of a source in columns, so that many fit: some 200 bytes each, mostly the name."""
 
     def __init__(self, class_names: Sequence[str]):
-        self.class_names = tuple(class_names)
+        self.class_names = tuple(class_names)  # in label order
+        # Of the accepted images, by index, in the order in which they came.
         self.file_names: list[str] = []
-        self.labels = array("l")
-        self.splits: list[str] = []
-        self.record_bytes = array("Q")
-        self.rejected: list[Rejected] = []
-        self.normalised: Counter[str] = Counter()
-        self.remarks: Counter[str] = Counter()
+        self.labels = array("l")  # indices into `class_names`
+        self.splits: list[str] = []  # as the source assigns them, or ''
+        self.record_bytes = array("Q")  # the sizes of their records
+        self.normalised: Counter[str] = Counter()  # why some were re-encoded -> how many
+        self.remarks: Counter[str] = Counter()  # what else was found in them -> how many
+        self.rejected: list[Rejected] = []  # the images left out, as they came
+        # Split as the source assigns it -> class -> how many images, rejected ones too.
+        self.seen_counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._sha256s = bytearray()
         self._hashes: list[bytes] = []
         self._rejected_identities: list[tuple[str, str, str, str]] = []
@@ -49,6 +41,7 @@ class Catalog:
     def add(self, prepared: "Prepared") -> None:
         """Takes note of an image; if it is accepted, its index is the next one."""
         name, class_name, split = prepared.file_name, prepared.class_name, prepared.split
+        self.seen_counts[split][class_name] += 1
         if prepared.rejected:
             self.rejected.append(Rejected(name, prepared.rejected))
             identity = (name, class_name, split, prepared.sha256.hex())
@@ -75,24 +68,13 @@ class Catalog:
         counts = Counter(self.labels[index] for index in indices)
         return tuple(counts[label] for label in range(len(self.class_names)))
 
-    def seen_counts(self) -> dict[str, dict[str, int]]:
-        """Split as the source assigns it -> class -> how many images, rejected ones too."""
-        accepted = Counter(zip(self.splits, self.labels, strict=True))
-        counts: dict[str, dict[str, int]] = {}
-        for (split, label), count in accepted.items():
-            counts.setdefault(split, {})[self.class_names[label]] = count
-        for _, class_name, split, _ in self._rejected_identities:
-            of_split = counts.setdefault(split, {})
-            of_split[class_name] = of_split.get(class_name, 0) + 1
-        return counts
-
     def fingerprint(self) -> str:
         """Of the names, classes, splits and bytes of all images, rejected ones too."""
         return fingerprint(itertools.chain(self._identities(), self._rejected_identities))
 
     def copies(self) -> list[tuple[int, ...]]:
         """Groups of two or more accepted images with the same bytes, as indices."""
-        digests = self._digests()
+        digests = np.frombuffer(self._sha256s, np.dtype((np.void, _SHA256_BYTES)))
         order = np.argsort(digests, kind="stable")
         is_first = np.ones(len(order) + 1, bool)
         is_first[1:-1] = digests[order[1:]] != digests[order[:-1]]
@@ -102,7 +84,7 @@ class Catalog:
 
     def num_copies(self) -> int:
         """How many accepted images have the bytes of one before them."""
-        return len(self.file_names) - np.unique(self._digests()).size
+        return sum(len(group) - 1 for group in self.copies())
 
     def near_copies(self) -> list[tuple[int, ...]]:
         """Groups of two or more accepted images that look the same, or have the same bytes."""
@@ -117,11 +99,11 @@ class Catalog:
         Raises:
             InputError: naming two images of each of the first groups in which that is not so.
         """
-        pairs = [
-            (group[0], other)
-            for group in groups
-            if (other := self._with_other_label(group)) is not None
-        ]
+        pairs = []
+        for first, *rest in groups:
+            others = [index for index in rest if self.labels[index] != self.labels[first]]
+            if others:
+                pairs.append((first, others[0]))
         if not pairs:
             return
         shown = "; ".join(
@@ -134,13 +116,6 @@ class Catalog:
             f"received the same picture under two labels: {shown}{more}, expected one label for "
             "each picture; remove one of each pair."
         )
-
-    def _with_other_label(self, group: tuple[int, ...]) -> int | None:
-        first = self.labels[group[0]]
-        return next((index for index in group if self.labels[index] != first), None)
-
-    def _digests(self) -> np.ndarray:
-        return np.frombuffer(self._sha256s, np.dtype((np.void, _SHA256_BYTES)))
 
     def _identities(self) -> Iterator[tuple[str, str, str, str]]:
         for index, name in enumerate(self.file_names):

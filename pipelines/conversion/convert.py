@@ -27,12 +27,7 @@ from pipelines.tfrecords.manifest import (
     load_manifest,
 )
 from pipelines.tfrecords.verification import verify
-from pipelines.tfrecords.writer import (
-    PlannedShard,
-    make_indices,
-    plan_shards,
-    write_beside_shards,
-)
+from pipelines.tfrecords.writer import PlannedShard, make_indices, plan_shards, write_beside_shards
 
 if TYPE_CHECKING:  # it brings TensorFlow: seconds for which bad input need not wait
     from pipelines.conversion.validation import Choices, Prepared
@@ -71,7 +66,11 @@ def convert(
             a bad image unless `settings.on_bad_image` is 'skip'.
     """
     check_destination(output_dir, overwrite)
-    _check_parts(source, settings)
+    if settings.split == "source" and not any(source.split_counts):
+        raise InputError(
+            f"received --split=source for {source.name!r}, which has no parts of its own, expected "
+            "train/ and test/ folders, or a data set or a list that names them; leave --split out."
+        )
     check_class_counts(source.split_counts, settings)
     import_tensorflow()
     from pipelines.conversion.local_engine import LocalEngine
@@ -79,7 +78,17 @@ def convert(
     engine = engine or LocalEngine()
     with atomic_directory(output_dir, replace=overwrite) as stage:
         catalog = _catalog_images(engine, source, settings, stage)
-        parts, groups = _divide(catalog, settings)
+        catalog.check_labels(catalog.copies())
+        groups = catalog.near_copies() if settings.group_duplicates else []
+        catalog.check_labels(groups)
+        parts = split_images(
+            catalog.file_names,
+            catalog.class_names,
+            catalog.labels,
+            catalog.splits,
+            groups,
+            settings,
+        )
         size = settings.shards, settings.shard_size_mb
         plan = plan_shards(source.dataset_name, parts, catalog.record_bytes, size, settings.seed)
         shards = engine.write(plan, stage)
@@ -100,20 +109,16 @@ def _catalog_images(
 ) -> Catalog:
     from pipelines.conversion.validation import Choices
 
-    choices = Choices(
-        class_names=source.class_names,
-        image_size=settings.image_size if settings.encoding == "raw" else None,
-        hashed=settings.group_duplicates,
-    )
+    size = settings.image_size if settings.encoding == "raw" else None
+    choices = Choices(source.class_names, size, hashed=settings.group_duplicates)
     catalog = Catalog(source.class_names)
     with contextlib.closing(engine.prepare(source, choices, stage)) as images:
-        for prepared in progress(
-            images, source.num_images, "Checking images", lambda image: image.source_bytes
-        ):
+        total = source.num_images
+        for prepared in progress(images, total, "Checking images", lambda one: one.source_bytes):
             catalog.add(prepared)
             if prepared.rejected:
                 _check_rejected(catalog, settings)
-    if catalog.seen_counts() != source.split_counts:
+    if catalog.seen_counts != source.split_counts:
         raise InputError(
             f"received {catalog.num_seen} images from {source.name!r}, which changed while it "
             f"was read, expected the {source.num_images} that it had before; run it again when "
@@ -137,24 +142,6 @@ def _check_rejected(catalog: Catalog, settings: Settings) -> None:
             f"({last.reason}), expected at most --max_bad_images={most}; see to the source, or "
             "raise it."
         )
-
-
-def _divide(
-    catalog: Catalog, settings: Settings
-) -> tuple[dict[str, list[int]], list[tuple[int, ...]]]:
-    """The parts of the split, and the groups of images that were kept together."""
-    catalog.check_labels(catalog.copies())
-    groups = catalog.near_copies() if settings.group_duplicates else []
-    catalog.check_labels(groups)
-    parts = split_images(
-        catalog.file_names,
-        catalog.class_names,
-        catalog.labels,
-        catalog.splits,
-        groups,
-        settings,
-    )
-    return parts, groups
 
 
 def _describe(
@@ -188,14 +175,6 @@ def _describe(
         duplicates=tuple(sorted(tuple(names) for names in named)),
         metadata={},
     )
-
-
-def _check_parts(source: Source, settings: Settings) -> None:
-    if settings.split == "source" and not any(source.split_counts):
-        raise InputError(
-            f"received --split=source for {source.name!r}, which has no parts of its own, expected "
-            "train/ and test/ folders, or a data set or a list that names them; leave --split out."
-        )
 
 
 def check_destination(output_dir: os.PathLike[str], overwrite: bool) -> None:

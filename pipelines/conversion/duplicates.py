@@ -104,7 +104,10 @@ def _connect_equals(labels: np.ndarray, words: np.ndarray, keys: np.ndarray) -> 
         near = np.bitwise_count(words[one] ^ words[other]).sum(axis=1) <= MAX_DISTANCE
         new = near & (labels[one] != labels[other])
         if new.any():
-            labels = _join(labels, one[new], other[new])
+            # The labels once these are connected, pair by pair.
+            edges = (np.ones(np.count_nonzero(new), bool), (labels[one[new]], labels[other[new]]))
+            graph = coo_array(edges, shape=(len(labels), len(labels)))
+            labels = connected_components(graph, directed=False)[1][labels]
             first = np.intersect1d(first, _unfinished(labels[order], bucket), assume_unique=True)
     return labels
 
@@ -114,10 +117,3 @@ def _unfinished(labels: np.ndarray, bucket: np.ndarray) -> np.ndarray:
     starts = np.flatnonzero(np.diff(bucket, prepend=-1))
     lowest, highest = (f.reduceat(labels, starts) for f in (np.minimum, np.maximum))
     return np.flatnonzero((lowest != highest)[bucket])
-
-
-def _join(labels: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The labels once `one` and `other` are connected, pair by pair."""
-    edges = (np.ones(len(one), bool), (labels[one], labels[other]))
-    graph = coo_array(edges, shape=(len(labels), len(labels)))
-    return connected_components(graph, directed=False)[1][labels]

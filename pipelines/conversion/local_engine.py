@@ -4,7 +4,7 @@ import itertools
 import os
 import tempfile
 from array import array
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 
 from etils import epath
 
@@ -14,7 +14,7 @@ from pipelines.conversion.validation import (
     Prepared,
     decode_images,
     make_records,
-    open_images,
+    read_headers,
 )
 from pipelines.runtime.console import progress
 from pipelines.runtime.files import is_remote
@@ -30,8 +30,8 @@ class LocalEngine:
     Threads decode, which is most of the work and needs nothing of Python; what is Python's work
     one thread does alone, since several would pass most of their time waiting for one another.
 
-    The records wait in a temporary file, since where they go is known only when every image has
-    been seen; so memory holds the images of a few moments, whatever the size of the set.
+    The records wait in a nameless temporary file, which goes with its process: where they belong is
+    known only when every image has been seen, and together they may be larger than the memory.
 
     Args:
         num_threads: None for one a core and one more, so that no core is idle while a thread waits.
@@ -44,16 +44,19 @@ class LocalEngine:
         self, source: Source, choices: Choices, directory: os.PathLike[str]
     ) -> Generator[Prepared, None, None]:
         """Prepares all images, in the order of the source, and keeps their records."""
-        self._spool = Spool(None if is_remote(directory) else os.fspath(directory))
+        self._spool = tempfile.TemporaryFile(dir=None if is_remote(directory) else directory)
+        self._ends = array("Q", [0])  # of the records in it
         with threads(self._num_threads) as pool, read_ahead(source.images()) as files:
-            groups = in_groups(files, BATCH)
+            groups = (zip(*group, strict=True) for group in in_groups(files, BATCH))
             decoding = (
-                (opened, pool.submit(decode_images, opened, choices))
-                for opened in (open_images(*zip(*group, strict=True)) for group in groups)
+                (images, data, pool.submit(decode_images, data, read_headers(data), choices))
+                for images, data in groups
             )
-            for opened, decoded in take_ahead(decoding, 2 * self._num_threads):
-                batch = make_records(opened, decoded.result(), choices)
-                self._spool.extend(record for prepared, record in batch if not prepared.rejected)
+            for images, data, decoded in take_ahead(decoding, 2 * self._num_threads):
+                batch = list(make_records(images, data, decoded.result(), choices))
+                kept = [record for prepared, record in batch if not prepared.rejected]
+                self._spool.write(b"".join(kept))
+                self._ends.extend(itertools.accumulate(map(len, kept), initial=self._ends.pop()))
                 yield from (prepared for prepared, _ in batch)
         self._spool.flush()
 
@@ -61,7 +64,8 @@ class LocalEngine:
         """Writes the planned shards, where index i is the i-th image that was not rejected."""
 
         def write_one(planned: PlannedShard) -> Shard:
-            records = (self._spool[index] for index in planned.indices)
+            places = ((self._ends[index], self._ends[index + 1]) for index in planned.indices)
+            records = (os.pread(self._spool.fileno(), end - start, start) for start, end in places)
             return write_shard(epath.Path(directory, planned.name), records)
 
         with threads(self._num_threads) as pool:
@@ -71,36 +75,3 @@ class LocalEngine:
             written = list(bar)
         self._spool.close()
         return written
-
-
-class Spool:
-    """A nameless temporary file of byte strings, numbered as they came; it goes with its process.
-
-    The records' order is known only when every image has been seen, and the images together may be
-    larger than the memory. First everything is written, then any thread may read any of it.
-
-    Args:
-        directory: Where there is room for it; None for the system's temporary directory.
-    """
-
-    def __init__(self, directory: str | None):
-        self._stream = tempfile.TemporaryFile(dir=directory)
-        self._ends = array("Q", [0])
-
-    def extend(self, items: Iterable[bytes]) -> None:
-        """Writes more byte strings, which get the next numbers."""
-        written = list(items)
-        self._stream.write(b"".join(written))
-        self._ends.extend(itertools.accumulate(map(len, written), initial=self._ends.pop()))
-
-    def flush(self) -> None:
-        """Makes what was written readable."""
-        self._stream.flush()
-
-    def __getitem__(self, index: int) -> bytes:
-        start = self._ends[index]
-        return os.pread(self._stream.fileno(), self._ends[index + 1] - start, start)
-
-    def close(self) -> None:
-        """Gives its room on the disk back."""
-        self._stream.close()

@@ -55,7 +55,11 @@ def split_images(
     parts.update(divided)
     for part, indices in parts.items():
         indices.sort(key=file_names.__getitem__)
-        _check_all_present(part, indices, labels, class_names)
+        present = {labels[index] for index in indices}
+        for label, class_name in enumerate(class_names):
+            if label not in present:  # by rounding, as the smallest of classes may be
+                count = labels.count(label)
+                raise _too_few(class_name, count, count + 1, f"one in {part}")
     return {part: parts[part] for part in SPLITS if part in parts}
 
 
@@ -107,7 +111,12 @@ def _divide(
     wanted = {"test": settings.test_fraction, "validation": settings.validation_fraction}
     missing = {part: share for part, share in wanted.items() if share and part not in already}
     counts = Counter(labels[index] for index in pool)
-    _check_counts({name: counts[i] for i, name in enumerate(class_names)}, list(missing.values()))
+    smallest = min([*missing.values(), 1.0 - sum(missing.values())])
+    least = math.ceil(1 / smallest - 1e-9)
+    for label, class_name in enumerate(class_names):
+        if counts[label] < least:
+            purpose = f"one in a part of {smallest:.3g} of the images"
+            raise _too_few(class_name, counts[label], least, purpose)
     divided = {"train": pool}
     for part, share in missing.items():
         # What has been taken out before does not make a share smaller.
@@ -122,26 +131,6 @@ def _divide(
             label, count = min(counts.items(), key=lambda item: item[::-1])
             raise _too_few(class_names[label], count, count + 1, "one in every part") from error
     return divided
-
-
-def _check_counts(counts: Mapping[str, int], missing: list[float]) -> None:
-    smallest = min([*missing, 1.0 - sum(missing)])
-    least = math.ceil(1 / smallest - 1e-9)
-    for class_name, count in sorted(counts.items()):
-        if count < least:
-            share = f"one in a part of {smallest:.3g} of the images"
-            raise _too_few(class_name, count, least, share)
-
-
-def _check_all_present(
-    part: str, indices: list[int], labels: Sequence[int], class_names: Sequence[str]
-) -> None:
-    """Each class in each part: by rounding, the smallest of classes may have none in one."""
-    present = {labels[index] for index in indices}
-    for label, class_name in enumerate(class_names):
-        if label not in present:
-            count = sum(other == label for other in labels)
-            raise _too_few(class_name, count, count + 1, f"one in {part}")
 
 
 def _too_few(class_name: str, count: int, least: int, purpose: str) -> InputError:

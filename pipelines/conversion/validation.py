@@ -18,7 +18,6 @@ import posixpath
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -114,11 +113,10 @@ def read_headers(files: Sequence[bytes]) -> list[Header | UnusableImage]:
 def validate(
     files: Sequence[bytes], headers: Sequence[Header | UnusableImage] | None = None
 ) -> list[Verdict]:
-    """Decides on images, each decoded to its last byte; never raises for what the bytes hold.
+    """Decides on at most `BATCH` files, each decoded to its last byte; whatever they hold, it never
+    raises.
 
-    Args:
-        files: The bytes of at most `BATCH` files.
-        headers: What `read_headers` gives for them; None to have it called.
+    `headers` are what `read_headers` gives for them; None to have it called.
     """
     headers = read_headers(files) if headers is None else headers
     passed = {*_decode_together(files, headers, True), *_decode_together(files, headers, False)}
@@ -190,12 +188,7 @@ def _normalise(data: bytes) -> bytes:
         upright = ImageOps.exif_transpose(picture)
         # From the pixels alone: Pillow would otherwise copy profiles and comments along.
         plain = Image.fromarray(np.asarray(_as_rgb(upright)))
-    stream = io.BytesIO()
-    if lossy:
-        plain.save(stream, "JPEG", quality=95, subsampling=0)
-    else:
-        plain.save(stream, "PNG")
-    return stream.getvalue()
+    return _encoded(plain, "JPEG", quality=95, subsampling=0) if lossy else _encoded(plain, "PNG")
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:
@@ -270,13 +263,14 @@ def _too_large(pixels: str) -> UnusableImage:
     return UnusableImage(f"{pixels} pixels, more than {MAX_PIXELS}")
 
 
-def _one_pixel(file_format: str) -> bytes:
+def _encoded(picture: Image.Image, file_format: str, **options: int) -> bytes:
     stream = io.BytesIO()
-    Image.new("RGB", (1, 1)).save(stream, file_format)
+    picture.save(stream, file_format, **options)
     return stream.getvalue()
 
 
-_ONE_PIXEL = {True: _one_pixel("JPEG"), False: _one_pixel("PNG")}
+_PIXEL = Image.new("RGB", (1, 1))
+_ONE_PIXEL = {True: _encoded(_PIXEL, "JPEG"), False: _encoded(_PIXEL, "PNG")}
 
 
 # From an image to its record.
@@ -308,32 +302,15 @@ class Prepared:
     rejected: str = ""  # why there is no record; '' when there is
 
 
-@dataclasses.dataclass(frozen=True)
-class Opened:
-    """At most `BATCH` images that have been read, and what is known without decoding them."""
-
-    images: Sequence[SourceImage]
-    files: Sequence[bytes]
-    sha256s: Sequence[bytes]
-    headers: Sequence[Header | UnusableImage]
-
-
-class Decoded(NamedTuple):
-    """What came of decoding one image: what a record is to store, and a hash if one is wanted."""
-
-    verdict: Verdict
-    stored: bytes
-    perceptual_hash: bytes
+# What came of decoding one image: the verdict, what a record is to store, and a hash or b"".
+Decoded = tuple[Verdict, bytes, bytes]
 
 
 def prepare(images: Sequence[SourceImage], choices: Choices) -> list[tuple[Prepared, bytes]]:
-    """Reads, validates and serializes images.
+    """Reads, validates and serializes images, at most `BATCH` of them.
 
-    Its three steps may be taken one by one. The first and the last are Python's work, for one
-    thread. The second, decoding, takes longest, and other threads may do it at the same time.
-
-    Args:
-        images: At most `BATCH` of them.
+    Its steps may be taken one by one. `read_headers` and `make_records` are Python's work, for one
+    thread. Decoding takes longest, and other threads may do it at the same time.
 
     Returns:
         For each image what is known of it, and its record as it stands in a shard, or b"".
@@ -341,59 +318,47 @@ def prepare(images: Sequence[SourceImage], choices: Choices) -> list[tuple[Prepa
     Raises:
         InputError: when a file cannot be read; what it holds is never an error here.
     """
-    opened = open_images(images, [image.read() for image in images])
-    return make_records(opened, decode_images(opened, choices), choices)
+    files = [image.read() for image in images]
+    decoded = decode_images(files, read_headers(files), choices)
+    return list(make_records(images, files, decoded, choices))
 
 
-def open_images(images: Sequence[SourceImage], files: Sequence[bytes]) -> Opened:
-    """Hashes `images`, which were read as `files`, and looks at their headers."""
-    sha256s = [hashlib.sha256(data).digest() for data in files]
-    return Opened(images, files, sha256s, read_headers(files))
-
-
-def decode_images(opened: Opened, choices: Choices) -> list[Decoded]:
+def decode_images(
+    files: Sequence[bytes], headers: Sequence[Header | UnusableImage], choices: Choices
+) -> list[Decoded]:
     """Validates images, and makes of them what their records store."""
-    return [_decoded(verdict, choices) for verdict in validate(opened.files, opened.headers)]
-
-
-def make_records(
-    opened: Opened, decoded: Sequence[Decoded], choices: Choices
-) -> list[tuple[Prepared, bytes]]:
-    """What `prepare` returns."""
-    return [
-        _prepared((image.file_name, image.class_name, image.split, sha256, len(data)), one, choices)
-        for image, data, sha256, one in zip(
-            opened.images, opened.files, opened.sha256s, decoded, strict=True
-        )
-    ]
+    return [_decoded(verdict, choices) for verdict in validate(files, headers)]
 
 
 def _decoded(verdict: Verdict, choices: Choices) -> Decoded:
     if verdict.rejected:
-        return Decoded(verdict, b"", b"")
+        return verdict, b"", b""
     size = choices.image_size
     stored = decode_to_pixels(verdict.data, size) if size else verdict.data
-    return Decoded(verdict, stored, _hash(verdict.data) if choices.hashed else b"")
+    if not choices.hashed:
+        return verdict, stored, b""
+    from pipelines.conversion.duplicates import hash_encoded  # most sets are made without
+
+    return verdict, stored, hash_encoded(verdict.data)
 
 
-def _prepared(
-    identity: tuple[str, str, str, bytes, int], decoded: Decoded, choices: Choices
-) -> tuple[Prepared, bytes]:
-    verdict = decoded.verdict
-    if verdict.rejected:
-        return Prepared(*identity, rejected=verdict.rejected), b""
-    file_name, class_name, _, sha256, _ = identity
-    label = choices.class_names.index(class_name)
-    record = frame_record(serialize_example(decoded.stored, label, file_name, sha256.hex()))
-    found = (verdict.normalised, _remarks(file_name, verdict))
-    return Prepared(*identity, len(record), decoded.perceptual_hash, *found), record
-
-
-def _hash(encoded: bytes) -> bytes:
-    # Here, because most sets are made without.
-    from pipelines.conversion.duplicates import hash_encoded
-
-    return hash_encoded(encoded)
+def make_records(
+    images: Sequence[SourceImage],
+    files: Sequence[bytes],
+    decoded: Sequence[Decoded],
+    choices: Choices,
+) -> Iterator[tuple[Prepared, bytes]]:
+    """Yields what `prepare` returns, of `images` that were read as `files`."""
+    for image, data, (verdict, stored, perceptual_hash) in zip(images, files, decoded, strict=True):
+        sha256, name = hashlib.sha256(data), image.file_name
+        identity = (name, image.class_name, image.split, sha256.digest(), len(data))
+        if verdict.rejected:
+            yield Prepared(*identity, rejected=verdict.rejected), b""
+            continue
+        label = choices.class_names.index(image.class_name)
+        record = frame_record(serialize_example(stored, label, name, sha256.hexdigest()))
+        found = (perceptual_hash, verdict.normalised, _remarks(name, verdict))
+        yield Prepared(*identity, len(record), *found), record
 
 
 def _remarks(file_name: str, verdict: Verdict) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ MOST_FREQUENT = "most frequent class"
 _MOST_CLASSES_IN_PAIRS = 100  # support vectors are fitted to each pair of classes
 
 _SPLITS = ("train", "test")
+_OfSplits = dict[str, np.ndarray]  # split -> an array with a row for each image
 _DRAFT_SIZE = (256, 256)  # a large JPEG is decoded at a half, a quarter or an eighth of its size
 
 
@@ -95,13 +96,13 @@ def audit_shortcuts(manifest: Manifest, collected: TraitCollector) -> dict[str, 
 
 def _baselines(
     encoding: str, traits: dict[str, list[Traits]]
-) -> Iterator[tuple[str, str, Any, dict[str, np.ndarray]]]:
+) -> Iterator[tuple[str, str, Any, _OfSplits]]:
     """Name, what it sees, the classifier, and its features of each split."""
 
-    def features(see: Callable[[Traits], Any]) -> dict[str, np.ndarray]:
+    def features(see: Callable[[Traits], Any]) -> _OfSplits:
         return {split: np.array([see(one) for one in traits[split]], float) for split in _SPLITS}
 
-    def pixels(name: str) -> dict[str, np.ndarray]:
+    def pixels(name: str) -> _OfSplits:
         return features(lambda traits: np.frombuffer(getattr(traits, name), np.uint8))
 
     # Measured on the four classes of the study: forests do best on a number or two, which they cut
@@ -126,22 +127,16 @@ def _baselines(
     yield "thumbnail", of, support_vectors(), pixels("thumbnail")
 
 
-def _score(
-    model: Any, features: dict[str, np.ndarray], labels: dict[str, np.ndarray]
-) -> dict[str, float]:
-    if (
-        len(np.unique(labels["train"])) < 2
-    ):  # as when classes are rare, and few images are looked at
+def _score(model: Any, features: _OfSplits, labels: _OfSplits) -> dict[str, float]:
+    # As when classes are rare, and few images are looked at.
+    if len(np.unique(labels["train"])) < 2:
         model = DummyClassifier(strategy="most_frequent")
     model.fit(features["train"], labels["train"])
     truth, predicted = labels["test"], model.predict(features["test"])
-    return {
-        "accuracy": float(accuracy_score(truth, predicted)),
-        # The mean of the classes' recalls: 1 / classes for one who always names the same.
-        "balanced_accuracy": float(
-            recall_score(truth, predicted, labels=np.unique(truth), average="macro")
-        ),
-    }
+    accuracy = accuracy_score(truth, predicted)
+    # The mean of the classes' recalls: 1 / classes for one who always names the same.
+    balanced = recall_score(truth, predicted, labels=np.unique(truth), average="macro")
+    return {"accuracy": float(accuracy), "balanced_accuracy": float(balanced)}
 
 
 def _drawn(file_name: str, share: float) -> bool:
@@ -245,10 +240,7 @@ def _pairs(group: list[Place]) -> list[dict[str, list[str]]]:
     """Each image beside the first of the group's training images, or else of its first split's."""
     origin = min(group, key=lambda place: (place.split != "train", place.split, place.file_name))
     return [
-        {
-            "file_names": [origin.file_name, place.file_name],
-            "splits": [origin.split, place.split],
-        }
+        {"file_names": [origin.file_name, place.file_name], "splits": [origin.split, place.split]}
         for place in group
         if place.split != origin.split
     ]

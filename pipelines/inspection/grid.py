@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 
 from pipelines.runtime.console import printable
 from pipelines.runtime.drawing import blank, font, shortened
@@ -70,11 +70,7 @@ class Picks:
 
 
 def draw_grid(manifest: Manifest, rows: dict[int, list[Image.Image]]) -> Image.Image:
-    """Draws the rows, each with its class and how many images of it there are for training.
-
-    Args:
-        rows: What `Picks.images` gives.
-    """
+    """Draws the rows of `Picks.images`, each with its class and how many training images it has."""
     bold, plain = font(17, bold=True), font(14)
     counts = manifest.splits["train"].class_counts
     names = [
@@ -82,7 +78,9 @@ def draw_grid(manifest: Manifest, rows: dict[int, list[Image.Image]]) -> Image.I
     ]
     sizes = [f"{counts[label]:,} images" for label in rows]
     heights = [_row_height(images) for images in rows.values()]
-    title = _title(manifest, len(rows))
+    num_classes = len(manifest.class_names)
+    which = f", the {len(rows)} largest of {num_classes} classes" if len(rows) < num_classes else ""
+    title = f"{manifest.name}: training images drawn at random{which}"
     label_width = max(*map(bold.getlength, names), *map(plain.getlength, sizes))
     left = _MARGIN + math.ceil(label_width) + _LABEL_GAP
     right = left + COLUMNS * (_CELL_WIDTH + _GAP) - _GAP
@@ -95,22 +93,14 @@ def draw_grid(manifest: Manifest, rows: dict[int, list[Image.Image]]) -> Image.I
         middle = y + row_height // 2
         draw.text((left - _LABEL_GAP, middle - 2), name, _INK, bold, anchor="rs")
         draw.text((left - _LABEL_GAP, middle + 18), size, _PALE_INK, plain, anchor="rs")
-        _draw_row(canvas, images, (left, y), row_height)
+        for column, image in enumerate(images):
+            x = left + column * (_CELL_WIDTH + _GAP)
+            # Pictures on white would otherwise have no edge.
+            draw.rectangle((x - 1, y - 1, x + _CELL_WIDTH, y + row_height), outline=_OUTLINE)
+            cell = _CELL_WIDTH, row_height
+            canvas.paste(ImageOps.pad(image, cell, Image.Resampling.LANCZOS, _LETTERBOX), (x, y))
         y += row_height + _GAP
     return canvas
-
-
-def _draw_row(
-    canvas: Image.Image, images: Sequence[Image.Image], corner: tuple[int, int], height: int
-) -> None:
-    draw = ImageDraw.Draw(canvas)
-    cell = (_CELL_WIDTH, height)
-    x, y = corner
-    for image in images:
-        # Pictures on white would otherwise have no edge.
-        draw.rectangle((x - 1, y - 1, x + _CELL_WIDTH, y + height), outline=_OUTLINE)
-        canvas.paste(ImageOps.pad(image, cell, Image.Resampling.LANCZOS, _LETTERBOX), (x, y))
-        x += _CELL_WIDTH + _GAP
 
 
 def encode_grid(grid: Image.Image, suffix: str) -> bytes:
@@ -118,12 +108,6 @@ def encode_grid(grid: Image.Image, suffix: str) -> bytes:
     stream = io.BytesIO()
     grid.save(stream, _FORMATS[suffix], quality=92)
     return stream.getvalue()
-
-
-def _title(manifest: Manifest, num_rows: int) -> str:
-    num_classes = len(manifest.class_names)
-    which = "" if num_rows == num_classes else f", the {num_rows} largest of {num_classes} classes"
-    return f"{manifest.name}: training images drawn at random{which}"
 
 
 def _row_height(images: Sequence[Image.Image]) -> int:

@@ -26,16 +26,13 @@ SAMPLE_IMAGES = 512
 _MAX_BYTES = 32_000_000  # fewer images where they are large: about a second for each pass over them
 _PASSES = 3
 
-Decode = Callable[[tf.Tensor, int], tf.Tensor]
-
 
 def measure_raw_gain(
     dataset: ShardedDataset, encoded_bytes: int, image_size: int
 ) -> dict[str, Any]:
-    """Compares the set with one of the same images made with `--encoding=raw`.
+    """Compares a set of encoded images with one of the same images made with `--encoding=raw`.
 
     Args:
-        dataset: A set of encoded images.
         encoded_bytes: How many bytes all its images have together.
         image_size: Height and width of the pixels in the other set.
 
@@ -71,8 +68,7 @@ def measure_raw_gain(
 def epochs_to_pay(convert: float, decode: float, read: float) -> int | None:
     """Passes after which `convert` is made up for by reading instead of decoding; None for never.
 
-    Args:
-        convert, decode, read: Seconds an image.
+    All three are in seconds an image.
     """
     return math.ceil(convert / (decode - read)) if decode > read else None
 
@@ -109,7 +105,9 @@ def _record(image: bytes) -> bytes:
     return frame_record(serialize_example(image, 0, "image.jpg", "0" * 64))
 
 
-def _seconds_to_read(path: Path, decode: Decode, image_size: int) -> float:
+def _seconds_to_read(
+    path: Path, decode: Callable[[tf.Tensor, int], tf.Tensor], image_size: int
+) -> float:
     """The best of some passes over a file of records, after one to warm up."""
     options = tf.data.Options()
     options.autotune.enabled = False

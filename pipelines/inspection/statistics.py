@@ -3,19 +3,17 @@
 All of it comes from the manifest and from the headers of the images; none is decoded.
 """
 
+import dataclasses
+import math
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipelines.tfrecords.manifest import Manifest, ShardedDataset
 from pipelines.tfrecords.reader import Collector, StoredExample, opened
-
-if TYPE_CHECKING:
-    from pipelines.inspection.audit import HashCollector, TraitCollector
-    from pipelines.inspection.grid import Picks
 
 ASPECT_QUANTILES = {"min": 0.0, "5 %": 0.05, "median": 0.5, "95 %": 0.95, "max": 1.0}
 
@@ -71,7 +69,14 @@ def describe(dataset: ShardedDataset, headers: Headers) -> dict[str, Any]:
             for name, split in splits.items()
         },
         "images": _describe_images(manifest, headers),
-        "found": _describe_found(manifest),
+        "found": {
+            "rejected": dict(Counter(one.reason for one in manifest.rejected).most_common()),
+            "normalised": manifest.normalised,
+            "remarks": manifest.remarks,
+            "ignored": manifest.source["ignored_files"],
+            "duplicate_groups": [list(group) for group in manifest.duplicates],
+            "rejected_files": [dataclasses.asdict(one) for one in manifest.rejected],
+        },
     }
 
 
@@ -94,26 +99,21 @@ def _describe_class(count: int, num_bytes: int, headers: Counter[Header]) -> dic
     document: dict[str, Any] = {"num_images": count, "mean_bytes": num_bytes / max(count, 1)}
     if not headers:
         return document
-    sizes = sorted(_count(headers, lambda header: header[:2]).items(), key=_by_area)
-    counts = [number for _, number in sizes]
-    widths, heights = np.repeat([size for size, _ in sizes], counts, axis=0).T
+    counts = _count(headers, lambda header: header[:2])
+    sizes = sorted(counts, key=lambda size: (math.prod(size), size))
+    widths, heights = np.repeat(sizes, [counts[size] for size in sizes], axis=0).T
     aspects = np.quantile(widths / heights, list(ASPECT_QUANTILES.values()))
     middle = (len(widths) - 1) // 2
     document["sizes"] = {
-        "smallest": list(sizes[0][0]),
+        "smallest": list(sizes[0]),
         "median": [int(widths[middle]), int(heights[middle])],
-        "largest": list(sizes[-1][0]),
+        "largest": list(sizes[-1]),
         "distinct": len(sizes),
     }
     document["aspect_ratios"] = dict(zip(ASPECT_QUANTILES, aspects.tolist(), strict=True))
     document["modes"] = _count(headers, lambda header: header.mode)
     document["formats"] = _count(headers, lambda header: header.format)
     return document
-
-
-def _by_area(size_and_count: tuple[Sequence[int], int]) -> tuple[int, Sequence[int]]:
-    (width, height), _ = size_and_count
-    return width * height, (width, height)
 
 
 def _count(headers: Counter[Header], key: Callable[[Header], Any]) -> dict[Any, int]:
@@ -124,36 +124,21 @@ def _count(headers: Counter[Header], key: Callable[[Header], Any]) -> dict[Any, 
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _describe_found(manifest: Manifest) -> dict[str, Any]:
-    return {
-        "rejected": dict(Counter(rejected.reason for rejected in manifest.rejected).most_common()),
-        "normalised": manifest.normalised,
-        "remarks": manifest.remarks,
-        "ignored": manifest.source["ignored_files"],
-        "duplicate_groups": [list(group) for group in manifest.duplicates],
-        "rejected_files": [
-            {"file_name": rejected.file_name, "reason": rejected.reason}
-            for rejected in manifest.rejected
-        ],
-    }
-
-
 class Findings:
-    """A collector made of others.
-
-    Args:
-        grid: Whether images are picked for a picture grid.
-        audit: Whether traits and hashes are collected, for which every image is decoded.
-
-    Attributes:
-        headers, picks, traits, hashes: The collectors; None for what is not asked for.
-    """
+    """A collector made of others; `picks`, `traits` and `hashes` are None unless asked for."""
 
     def __init__(self, manifest: Manifest, grid: bool, audit: bool):
         self.headers = Headers(len(manifest.class_names))
-        self.picks = _picks(manifest) if grid else None
-        self.traits = _traits(manifest) if audit else None
-        self.hashes = _hashes() if audit else None
+        self.picks = self.traits = self.hashes = None
+        # Here, since they bring matplotlib and scikit-learn, for which a plain look need not wait.
+        if grid:
+            from pipelines.inspection.grid import Picks, largest_classes
+
+            self.picks = Picks(largest_classes(manifest))
+        if audit:  # for which every image is decoded
+            from pipelines.inspection.audit import HashCollector, TraitCollector
+
+            self.traits, self.hashes = TraitCollector(manifest), HashCollector()
 
     def add(self, example: StoredExample) -> None:
         for collector in self._collectors():
@@ -166,24 +151,3 @@ class Findings:
     def _collectors(self) -> list[Collector]:
         every = (self.headers, self.picks, self.traits, self.hashes)
         return [collector for collector in every if collector is not None]
-
-
-# These bring matplotlib and scikit-learn, for which a plain look at a set need not wait.
-
-
-def _picks(manifest: Manifest) -> "Picks":
-    from pipelines.inspection.grid import Picks, largest_classes
-
-    return Picks(largest_classes(manifest))
-
-
-def _traits(manifest: Manifest) -> "TraitCollector":
-    from pipelines.inspection.audit import TraitCollector
-
-    return TraitCollector(manifest)
-
-
-def _hashes() -> "HashCollector":
-    from pipelines.inspection.audit import HashCollector
-
-    return HashCollector()

@@ -6,15 +6,7 @@ All of it is made from the document that `--json` writes: the two cannot disagre
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipelines.runtime.console import (
-    counted,
-    first_lines,
-    number,
-    printable,
-    readable_size,
-    share,
-    table,
-)
+from pipelines.runtime.console import counted, first_lines, printable, readable_size, share, table
 
 Document = Mapping[str, Any]
 
@@ -65,9 +57,10 @@ def _counts(document: Document) -> Iterator[str]:
     for name, of_class in document["images"]["classes"].items():
         counts = [split["classes"][name] for split in splits.values()]
         count = of_class["num_images"]
-        rows.append((printable(name), *map(number, counts), number(count), share(count, total)))
+        numbers = (f"{number:,}" for number in (*counts, count))
+        rows.append((printable(name), *numbers, share(count, total)))
     sizes = [split["num_images"] for split in splits.values()]
-    rows.append(("all", *map(number, sizes), number(total), ""))
+    rows.append(("all", *(f"{size:,}" for size in (*sizes, total)), ""))
     rows.append(("share", *(share(size, total) for size in sizes), "", ""))
     return table(rows)
 
@@ -96,7 +89,7 @@ def _images(document: Document) -> Iterator[str]:
             (
                 printable(name),
                 *(f"{width}x{height}" for width, height in corners),
-                number(sizes["distinct"]),
+                f"{sizes['distinct']:,}",
                 f"{images['mean_bytes'] / 1e3:.1f}",
                 _kinds(images["modes"]),
                 _kinds(images["formats"]),
@@ -111,7 +104,7 @@ def _images(document: Document) -> Iterator[str]:
 def _found(document: Document) -> Iterator[str]:
     found = document["found"]
     rows = [
-        (f"  {word}", number(count), printable(reason))
+        (f"  {word}", f"{count:,}", printable(reason))
         for word, reasons in (
             ("rejected", found["rejected"]),
             ("normalised", found["normalised"]),
@@ -124,7 +117,7 @@ def _found(document: Document) -> Iterator[str]:
     if groups:
         images = sum(map(len, groups))
         reason = f"near-identical images in {counted(len(groups), 'group')}, each in one split"
-        rows.append(("  grouped", number(images), reason))
+        rows.append(("  grouped", f"{images:,}", reason))
     if not rows:
         yield "Of its source, nothing was rejected, normalised or ignored."
         return
@@ -132,7 +125,7 @@ def _found(document: Document) -> Iterator[str]:
     width = max(len(row[1]) for row in rows)
     yield from (f"{word:12}  {count:>{width}}  {reason}" for word, count, reason in rows)
     rejected = [
-        f"  {printable(entry['file_name'])}: {printable(entry['reason'])}"
+        f"{printable(entry['file_name'])}: {printable(entry['reason'])}"
         for entry in found["rejected_files"]
     ]
     if rejected:
@@ -143,7 +136,7 @@ def _found(document: Document) -> Iterator[str]:
 def _kinds(counts: Mapping[str, int]) -> str:
     if len(counts) == 1:
         return next(iter(counts))
-    return ", ".join(f"{kind} {number(count)}" for kind, count in counts.items())
+    return ", ".join(f"{kind} {count:,}" for kind, count in counts.items())
 
 
 def audit_text(document: Document) -> str:
@@ -190,7 +183,7 @@ def _leakage(leakage: Document) -> Iterator[str]:
         return
     across = leakage["groups_across_splits"]
     yield (
-        f"Near-identical images: {number(leakage['images_in_groups'])} in "
+        f"Near-identical images: {leakage['images_in_groups']:,} in "
         f"{counted(leakage['groups'], 'group')}, of which {counted(across, 'group')} in more "
         "than one split"
     )
@@ -200,15 +193,12 @@ def _leakage(leakage: Document) -> Iterator[str]:
         f"({leakage['share_of_test']:.1%}) with one like it in training{remedy}"
     )
     pairs = (zip(pair["file_names"], pair["splits"], strict=True) for pair in leakage["pairs"])
-    yield from first_lines(
-        ["  " + " and ".join(f"{printable(n)} ({s})" for n, s in pair) for pair in pairs]
-    )
+    yield from first_lines([" and ".join(f"{printable(n)} ({s})" for n, s in p) for p in pairs])
     two_labels = leakage["groups_with_two_labels"]
     yield f"  {counted(len(two_labels), 'group')} under two labels"
     yield from first_lines(
         [
-            "  "
-            + ", ".join(f"{printable(e['file_name'])} ({printable(e['class'])})" for e in group)
+            ", ".join(f"{printable(e['file_name'])} ({printable(e['class'])})" for e in group)
             for group in two_labels
         ]
     )

@@ -17,6 +17,7 @@ from pipelines.runtime import console
 from pipelines.runtime.console import progress, readable_size
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import (
+    StrPath,
     atomic_directory,
     check_movable,
     is_free,
@@ -32,7 +33,6 @@ from pipelines.tfrecords.manifest import (
     DECODED_FROM,
     MANIFEST_NAME,
     Manifest,
-    Shard,
     ShardedDataset,
     Split,
     check_shards,
@@ -76,16 +76,12 @@ def choose_cache(
     budget_bytes: int | None = None,
     services: bool = False,
 ) -> CacheChoice:
-    """Decides before any memory is taken.
+    """Decides before any memory is taken; an InputError for 'memory' where it does not fit.
 
     Args:
         wanted: 'auto', 'memory', 'disk' or 'none'.
-        image_size: Height and width of the decoded images in pixels.
         budget_bytes: Most that may be taken; a share of what is free unless given.
-        services: Whether data services decode, which keep nothing.
-
-    Raises:
-        InputError: for 'memory' where it does not fit.
+        services: Whether data services decode.
     """
     if wanted in ("disk", "none"):
         return CacheChoice(wanted, "as asked for")
@@ -93,13 +89,11 @@ def choose_cache(
         return CacheChoice("none", "data services keep nothing from one epoch to the next")
     needed = num_images * image_size**2 * CHANNELS
     share = _AUTO_SHARE if wanted == "auto" else _MOST_SHARE
-    most = int(share * free_bytes) if budget_bytes is None else budget_bytes
-    limit = (
-        f"{share:.0%} of the free memory are {readable_size(most)}"
-        if budget_bytes is None
-        else f"--cache_memory_mb allows {readable_size(most)}"
-    )
-    sizes = f"{num_images:,} decoded images take {readable_size(needed)}, {limit}"
+    most, limit = int(share * free_bytes), f"{share:.0%} of the free memory are"
+    if budget_bytes is not None:
+        most, limit = budget_bytes, "--cache_memory_mb allows"
+    takes, has = readable_size(needed), readable_size(most)
+    sizes = f"{num_images:,} decoded images take {takes}, {limit} {has}"
     if needed <= most:
         return CacheChoice("memory", sizes)
     if wanted == "auto":
@@ -118,9 +112,6 @@ class MemoryCache:
 
     A variable and not `Dataset.cache`, which can only be read from its beginning to its end: an
     epoch visits the images in an order of its own.
-
-    Args:
-        image_size: Height and width in pixels.
     """
 
     def __init__(self, num_images: int, image_size: int) -> None:
@@ -137,9 +128,8 @@ class MemoryCache:
         Returns:
             The records; whoever uses these knows that their images are kept.
         """
-        with tf.control_dependencies(
-            [self._images.scatter_update(tf.IndexedSlices(images, records))]
-        ):
+        kept = self._images.scatter_update(tf.IndexedSlices(images, records))
+        with tf.control_dependencies([kept]):
             return tf.identity(records)
 
     def get(self, records: tf.Tensor) -> tf.Tensor:
@@ -152,7 +142,7 @@ class MemoryCache:
 
 @dataclasses.dataclass(frozen=True)
 class DecodedSet:
-    """A finished set of pixels."""
+    """What is to be read: the set of pixels, or where none is made yet the data set itself."""
 
     dataset: ShardedDataset
     story: str  # in words, whether it was found or made, where, and how large it is
@@ -163,8 +153,9 @@ def decoded_set(
     image_size: int,
     decode_ratio: int,
     *,
-    cache_dir: str | os.PathLike[str] | None = None,
+    cache_dir: StrPath | None = None,
     threads: int | None = None,
+    make: bool = True,
 ) -> DecodedSet:
     """The decoded images of a set: those in `cache_dir`, or made there.
 
@@ -177,6 +168,9 @@ def decoded_set(
         decode_ratio: See `pipelines.loading.decode.decode_and_resize`.
         cache_dir: Missing, empty, or what an earlier call has made; `DATA_DIR.cache` unless given.
         threads: Batches that are decoded at the same time; one a core unless given.
+        make: Whether to make the set where it is not there. If not, nothing is written, and the
+            result is `dataset` itself, with the story of what would be made; what is refused is
+            refused as far as can be seen before.
 
     Raises:
         InputError: when `cache_dir` holds anything else, which stays as it is; when another run
@@ -184,66 +178,36 @@ def decoded_set(
             set is damaged.
     """
     if dataset.manifest.encoding == "raw":
-        return _as_it_is(dataset)
+        place = os.fspath(dataset.directory)
+        return DecodedSet(dataset, f"{place} holds pixels already, which are read as they are")
     directory = _cache_directory(dataset, cache_dir)
-    with _one_at_a_time(dataset.directory):
-        if not is_remote(directory):
+    with _one_at_a_time(dataset.directory) if make else contextlib.nullcontext():
+        if make:
             remove_leftovers(directory, _FLAG)
         there = _set_in(directory)
         fault = _fault(there, _origin_of(dataset.manifest, image_size, decode_ratio))
         if there is not None and not fault:
             how = f"found in {directory}"
         else:
+            needed = pixel_set_bytes(dataset.manifest, image_size)
             _check_place(directory, there, fault)
-            _check_room(directory, pixel_set_bytes(dataset.manifest, image_size))
+            _check_room(directory, needed)
+            how = f"made in {directory}" + (f" in place of {fault}" if fault else "")
+            if not make:
+                return DecodedSet(dataset, f"to be {how}: {readable_size(needed)}")
             threads = threads or os.cpu_count() or 1
             with atomic_directory(directory, replace=there is not None, flag=_FLAG) as stage:
                 manifest = _write_pixels(stage, dataset, image_size, decode_ratio, threads)
             there = ShardedDataset(directory, manifest)
-            how = f"made in {directory}" + (f" in place of {fault}" if fault else "")
-        _use(directory)
+        if make:
+            _use(directory)
     return DecodedSet(there, f"{how}: {_size_of(there.manifest)}")
-
-
-def planned_set(
-    dataset: ShardedDataset,
-    image_size: int,
-    decode_ratio: int,
-    *,
-    cache_dir: str | os.PathLike[str] | None = None,
-) -> DecodedSet:
-    """What `decoded_set` would do, with the same arguments, without writing anything.
-
-    Returns:
-        The set of pixels if it is there; else the data set itself, with the story of what is to be
-        made of it.
-
-    Raises:
-        InputError: where `decoded_set` would, as far as can be seen before.
-    """
-    if dataset.manifest.encoding == "raw":
-        return _as_it_is(dataset)
-    directory = _cache_directory(dataset, cache_dir)
-    there = _set_in(directory)
-    fault = _fault(there, _origin_of(dataset.manifest, image_size, decode_ratio))
-    if there is not None and not fault:
-        return DecodedSet(there, f"found in {directory}: {_size_of(there.manifest)}")
-    needed = pixel_set_bytes(dataset.manifest, image_size)
-    _check_place(directory, there, fault)
-    _check_room(directory, needed)
-    instead = f" in place of {fault}" if fault else ""
-    return DecodedSet(dataset, f"to be made in {directory}{instead}: {readable_size(needed)}")
 
 
 def pixel_set_bytes(manifest: Manifest, image_size: int) -> int:
     """How many bytes the set of pixels will have, about, and rather too many."""
     count = sum(shard.num_examples for shard in manifest.shards)
     return count * (image_size**2 * CHANNELS + _RECORD_OVERHEAD)
-
-
-def _as_it_is(dataset: ShardedDataset) -> DecodedSet:
-    story = f"{os.fspath(dataset.directory)} holds pixels already, which are read as they are"
-    return DecodedSet(dataset, story)
 
 
 def _origin_of(manifest: Manifest, image_size: int, decode_ratio: int) -> dict[str, Any]:
@@ -259,9 +223,7 @@ def _origin_of(manifest: Manifest, image_size: int, decode_ratio: int) -> dict[s
     }
 
 
-def _cache_directory(
-    dataset: ShardedDataset, cache_dir: str | os.PathLike[str] | None
-) -> epath.Path:
+def _cache_directory(dataset: ShardedDataset, cache_dir: StrPath | None) -> epath.Path:
     data_dir = dataset.directory
     if cache_dir is None and is_remote(data_dir):
         raise InputError(
@@ -385,39 +347,42 @@ def _size_of(manifest: Manifest) -> str:
 
 
 def _write_pixels(
-    directory: epath.Path,
-    dataset: ShardedDataset,
-    image_size: int,
-    decode_ratio: int,
-    threads: int,
+    directory: epath.Path, dataset: ShardedDataset, image_size: int, decode_ratio: int, threads: int
 ) -> Manifest:
     """Decodes every image of a set, and writes its pixels where its encoded bytes were.
 
     All else is as it was: the records, their order, in which shard each is, label and names. So
     whatever follows from the place of a record, as the order of an epoch does, is the same.
-
-    Raises:
-        InputError: when the data set is damaged.
-        OSError: when `directory` cannot be written.
     """
-    plan = _stored_plan(dataset.manifest)
+    numbers = itertools.count()  # of the records, in stored order
+    plan = [
+        PlannedShard(name, shard.name, tuple(itertools.islice(numbers, shard.num_examples)))
+        for name, split in dataset.manifest.splits.items()
+        for shard in split.shards
+    ]
+    count = sum(len(planned.indices) for planned in plan)
     paths = [dataset.path(planned.name) for planned in plan]
     labels, record_bytes = array("q"), array("q")
 
     def records() -> Iterator[bytes]:
-        for example in _decoded_examples(paths, image_size, decode_ratio, threads):
-            record = frame_record(serialize_example(**example))
-            labels.append(example["label"])
+        for label, record in _decoded_records(paths, image_size, decode_ratio, threads):
+            labels.append(label)
             record_bytes.append(len(record))
             yield record
 
     with damage_named(dataset.directory):
-        shards = _write_shards(directory, plan, records())
-    written = list(zip(plan, shards, strict=True))
+        remaining = progress(records(), count, "Decoding to disk", len)
+        shards = [
+            write_shard(directory / planned.name, itertools.islice(remaining, len(planned.indices)))
+            for planned in plan
+        ]
+        # A shard that is cut between two records gives no error by itself, only fewer of them.
+        received = sum(shard.num_examples for shard in shards) + sum(1 for _ in remaining)
+        if received != count:
+            raise tf.errors.DataLossError(None, None, f"{received} records, expected {count}")
+    written = iter(shards)  # in the order of the plan, which is that of the splits
     splits = {
-        name: Split(
-            split.class_counts, tuple(shard for planned, shard in written if planned.split == name)
-        )
+        name: Split(split.class_counts, tuple(itertools.islice(written, len(split.shards))))
         for name, split in dataset.manifest.splits.items()
     }
     origin = _origin_of(dataset.manifest, image_size, decode_ratio)
@@ -433,38 +398,10 @@ def _write_pixels(
     return write_beside_shards(directory, pixels, make_indices(plan, record_bytes, labels))
 
 
-def _stored_plan(manifest: Manifest) -> list[PlannedShard]:
-    """The shards as they are, with their records numbered in stored order."""
-    plan, first = [], 0
-    for name, split in manifest.splits.items():
-        for shard in split.shards:
-            stop = first + shard.num_examples
-            plan.append(PlannedShard(name, shard.name, tuple(range(first, stop))))
-            first = stop
-    return plan
-
-
-def _write_shards(
-    directory: epath.Path, plan: Sequence[PlannedShard], records: Iterator[bytes]
-) -> list[Shard]:
-    count = sum(len(planned.indices) for planned in plan)
-    remaining = progress(records, count, "Decoding to disk", len)
-    shards = []
-    for planned in plan:
-        of_shard = itertools.islice(remaining, len(planned.indices))
-        shards.append(write_shard(directory / planned.name, of_shard))
-    # A shard that is cut between two records gives no error by itself, only fewer of them.
-    surplus = sum(1 for _ in remaining)
-    received = sum(shard.num_examples for shard in shards) + surplus
-    if received != count:
-        raise tf.errors.DataLossError(None, None, f"{received} records, expected {count}")
-    return shards
-
-
-def _decoded_examples(
+def _decoded_records(
     paths: Sequence[str], image_size: int, decode_ratio: int, threads: int
-) -> Iterator[dict[str, Any]]:
-    """The arguments of `serialize_example` for each record of some shards, in stored order."""
+) -> Iterator[tuple[int, bytes]]:
+    """Label and framed record of pixels for each record of some shards, in stored order."""
 
     def decode(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         features = tf.io.parse_example(serialized, parse_spec())
@@ -483,9 +420,6 @@ def _decoded_examples(
     for batch in batches.as_numpy_iterator():
         columns = (batch[name] for name in ("image", "label", "file_name", "sha256"))
         for image, label, file_name, sha256 in zip(*columns, strict=True):
-            yield {
-                "image": image.tobytes(),
-                "label": int(label),
-                "file_name": file_name.decode("utf-8", "surrogateescape"),
-                "sha256": sha256.decode(),
-            }
+            name = file_name.decode("utf-8", "surrogateescape")
+            data = serialize_example(image.tobytes(), int(label), name, sha256.decode())
+            yield int(label), frame_record(data)

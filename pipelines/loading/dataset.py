@@ -63,8 +63,6 @@ def train_batches(
     as if the steps before it had been taken; what it skips is not decoded.
 
     Args:
-        dataset: From `pipelines.tfrecords.manifest.open_dataset`.
-        options: How the batches are made.
         epochs: Epochs of the whole run, counted from step 0.
         seed: The run's seed, at least 0.
         start_step: The first step to deliver, 0 or more.
@@ -87,7 +85,7 @@ def train_batches(
     plan = plan_run(
         dataset, options, epochs=epochs, seed=seed, start_step=start_step, worker=worker
     )
-    steps = range(start_step, start_step + plan.num_steps)
+    steps = range(start_step, epochs * plan.steps_per_epoch)
     if options.services:
         batches = batches_from(
             options.services,
@@ -109,9 +107,8 @@ def eval_batches(
     replica sees an empty one, and every example counts exactly once.
 
     Args:
-        dataset: From `pipelines.tfrecords.manifest.open_dataset`.
         split: "train", "validation" or "test".
-        options: How the batches are made; what concerns augmentation and order is not used.
+        options: What concerns augmentation and order is not used.
         worker: Whose share of each global batch it is, always by example.
 
     Returns:
@@ -149,7 +146,7 @@ def _eval_chain(data: WorkerData, options: InputOptions, worker: Worker) -> tf.d
         lambda window: worker.take(window, options.batch_size)
     )
     examples = decoded(windows, data, options, batch_size, drop_remainder=False)
-    count = -(-data.num_examples // options.batch_size) * options.replicas
+    count = -(-len(data.labels) // options.batch_size) * options.replicas
     padded = _padded(examples, batch_size, count)
     return (
         # An evaluation is always read from its beginning to its end, as `Dataset.cache` needs it.
@@ -187,11 +184,6 @@ def decoded(
 ) -> tf.data.Dataset:
     """Reads and decodes what the windows visit.
 
-    Args:
-        options: `image_size`, `decode_ratio`, `threads` and `readers` are used.
-        batch_size: Examples in a batch of the result.
-        drop_remainder: Whether a last batch that is not full is left out.
-
     Returns:
         A data set of dictionaries of 'image', uint8 (batch, image_size, image_size, 3), and
         'label', 'record', 'position' and 'epoch', int64 (batch,). Reading it fails with
@@ -217,11 +209,9 @@ def read_windows(windows: tf.data.Dataset, data: WorkerData, readers: int) -> tf
 
 
 def block_reader(data: WorkerData, readers: int) -> Callable[[Window], tf.Tensor]:
-    """A function from a window to all records of its blocks: string (n,), in order.
+    """A function from a window to all records of its blocks, string (n,), in order.
 
-    Args:
-        data: What the windows' block numbers stand for.
-        readers: Blocks that are read at the same time.
+    `readers` blocks are read at the same time.
     """
     blocks, names = data.blocks, tf.constant(list(data.paths))
 
@@ -259,10 +249,9 @@ def block_reader(data: WorkerData, readers: int) -> Callable[[Window], tf.Tensor
 
 
 def parse_visited(serialized: tf.Tensor, window: Window) -> Batch:
-    """Parses what of a window's records is visited, in the order of the positions.
+    """Parses what a window visits, in the order of the positions.
 
-    Args:
-        serialized: string (n,), the records of the window's blocks.
+    `serialized`, string (n,), are the records of the window's blocks.
 
     Returns:
         Tensors of shape (v,): 'image', string as it is stored, and 'label', 'record', 'position'
@@ -311,14 +300,15 @@ def decoded_once(plan: RunPlan) -> tf.data.Dataset:
     if second >= plan.epochs:  # nothing will be visited again
         return decoded_anew(plan)
     data, options, batch_size = plan.data, plan.options, plan.batch_size
-    memory = MemoryCache(data.num_examples, options.image_size)
+    memory = MemoryCache(len(data.labels), options.image_size)
 
     def keep(batch: Batch) -> Batch:
         visits = {name: batch[name] for name in ("record", "position", "epoch")}
         return {**visits, "record": memory.put(batch["record"], batch["image"])}
 
     def recall(visits: Batch) -> Batch:
-        records = visits["record"]
+        # All batches that come here are full. Those filtered out below need not have been.
+        records = tf.ensure_shape(visits["record"], [batch_size])
         return {**visits, "image": memory.get(records), "label": tf.gather(data.labels, records)}
 
     windows = plan.windows(first, second)
@@ -327,19 +317,11 @@ def decoded_once(plan: RunPlan) -> tf.data.Dataset:
     unvisited = decoded(others, data, options, batch_size, drop_remainder=False).map(keep)
     later = plan.windows(second, plan.epochs).map(visits_of)
     return (
-        visited.concatenate(_run_for_effect(unvisited, batch_size))
+        # Going through the unvisited fills the cache; none of them is handed on.
+        visited.concatenate(unvisited.filter(lambda batch: False))
         .concatenate(later.rebatch(batch_size, drop_remainder=True))
         .map(recall, num_parallel_calls=options.threads, deterministic=True)
     )
-
-
-def _run_for_effect(visits: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
-    """Goes through `visits`, which fills the cache, and yields none of them."""
-
-    def full(batch: Batch) -> Batch:
-        return {name: tf.ensure_shape(tensor, [batch_size]) for name, tensor in batch.items()}
-
-    return visits.filter(lambda batch: False).map(full)
 
 
 # Augment, or only scale; pad.

@@ -38,40 +38,35 @@ def decode_and_resize(encoded: tf.Tensor, image_size: int, ratio: int = 1) -> tf
 
 
 def decode(encoded: tf.Tensor, image_size: int, ratio: int = 1) -> tf.Tensor:
-    """Decodes one image, at a reduced scale where `ratio` allows it; arguments as above.
+    """Decodes to uint8 (height, width, 3), at a reduced scale where `ratio` allows it."""
+    steps = [step for step in DECODE_RATIOS if 1 < step <= ratio]
 
-    Returns:
-        uint8 tensor of shape (height, width, 3).
-    """
-    image = _decode(encoded) if ratio == 1 else _decode_reduced(encoded, image_size, ratio)
+    def whole() -> tf.Tensor:
+        return tf.io.decode_image(encoded, channels=CHANNELS, expand_animations=False)
+
+    def of_jpeg() -> tf.Tensor:
+        smaller_side = tf.reduce_min(tf.io.extract_jpeg_shape(encoded)[:2])
+        # libjpeg rounds up.
+        fitting = [-(-smaller_side // step) >= image_size for step in steps]
+        reduced = [functools.partial(tf.io.decode_jpeg, encoded, CHANNELS, step) for step in steps]
+        return tf.switch_case(tf.math.count_nonzero(fitting, dtype=tf.int32), [whole, *reduced])
+
+    image = tf.cond(tf.io.is_jpeg(encoded), of_jpeg, whole) if steps else whole()
     image.set_shape([None, None, CHANNELS])
     return image
 
 
 def stretch(image: tf.Tensor, image_size: int) -> tf.Tensor:
-    """Stretches a decoded image to a square, see `decode_and_resize`.
-
-    Args:
-        image: uint8 (height, width, 3).
-        image_size: Height and width of the result in pixels.
-
-    Returns:
-        uint8 tensor of shape (image_size, image_size, 3).
-    """
+    """Stretches uint8 (height, width, 3) to (image_size, image_size, 3): `decode_and_resize`."""
     resized = tf.image.resize(image, [image_size, image_size], method="bilinear", antialias=False)
     return tf.cast(tf.round(resized), tf.uint8)
 
 
 def decode_batch(encoded: tf.Tensor, image_size: int, ratio: int = 1) -> tf.Tensor:
-    """`decode_and_resize` for each of a batch, one after the other.
+    """`decode_and_resize` for each of a batch, string (batch,), one after the other.
 
     In one call: a call for each image, as `Dataset.map` makes them, costs a tenth of decoding it.
-
-    Args:
-        encoded: string of shape (batch,).
-
-    Returns:
-        uint8 tensor of shape (batch, image_size, image_size, 3).
+    The result is uint8 (batch, image_size, image_size, 3).
     """
     one = tf.TensorSpec([image_size, image_size, CHANNELS], tf.uint8)
     stretched = functools.partial(decode_and_resize, image_size=image_size, ratio=ratio)
@@ -92,10 +87,8 @@ def decode_examples(
     Pixels that are stored, which have this size, stay as they are.
     """
     pixels = [
-        example.image
-        if example.pixels_shape
-        else decode_to_pixels(example.image, image_size, ratio)
-        for example in examples
+        one.image if one.pixels_shape else decode_to_pixels(one.image, image_size, ratio)
+        for one in examples
     ]
     shape = len(pixels), image_size, image_size, CHANNELS
     return np.frombuffer(b"".join(pixels), np.uint8).reshape(shape)
@@ -106,25 +99,6 @@ def pixels_to_images(pixels: tf.Tensor, image_size: int) -> tf.Tensor:
     values = tf.io.decode_raw(pixels, tf.uint8)
     shape = [*pixels.shape, image_size, image_size, CHANNELS]
     return tf.reshape(values, [-1 if size is None else size for size in shape])
-
-
-def _decode(encoded: tf.Tensor, ratio: int = 1) -> tf.Tensor:
-    if ratio == 1:
-        return tf.io.decode_image(encoded, channels=CHANNELS, expand_animations=False)
-    return tf.io.decode_jpeg(encoded, channels=CHANNELS, ratio=ratio)
-
-
-def _decode_reduced(encoded: tf.Tensor, image_size: int, ratio: int) -> tf.Tensor:
-    allowed = [step for step in DECODE_RATIOS if step <= ratio]
-    decoders = [functools.partial(_decode, encoded, step) for step in allowed]
-
-    def of_jpeg() -> tf.Tensor:
-        smaller_side = tf.reduce_min(tf.io.extract_jpeg_shape(encoded)[:2])
-        # libjpeg rounds up.
-        fitting = [-(-smaller_side // step) >= image_size for step in allowed[1:]]
-        return tf.switch_case(tf.math.count_nonzero(fitting, dtype=tf.int32), decoders)
-
-    return tf.cond(tf.io.is_jpeg(encoded), of_jpeg, decoders[0])
 
 
 @functools.cache

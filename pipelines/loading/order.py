@@ -76,12 +76,7 @@ class Window(NamedTuple):
 
 
 def plan_blocks(shards: Sequence[Shard], offsets: np.ndarray) -> Blocks:
-    """Cuts shards into blocks.
-
-    Args:
-        shards: The shards that are read, in order.
-        offsets: int64 (records,), where each of their records begins in its shard.
-    """
+    """Cuts shards into blocks; `offsets`, int64 (records,), are where their records begin."""
     columns: list[tuple[int, int, int, int, int]] = []
     first = 0
     for number, shard in enumerate(shards):
@@ -104,7 +99,6 @@ def shuffled_order(
     """Plans an epoch of training.
 
     Args:
-        blocks: What can be read.
         shuffle_buffer: Records in a window, about: a window ends with a whole block.
         seed: The run's, at least 0 and below 2**63.
         epoch: From 0; a scalar.
@@ -175,23 +169,12 @@ def _random_keys(seed: tf.Tensor, shape: tf.Tensor | list[int]) -> tf.Tensor:
 # Oversampling: the images of small classes are visited more often.
 
 
-def oversampled_visits(class_counts: Sequence[int]) -> int:
-    """Visits in an epoch in which every class comes as often as the largest."""
-    return len(class_counts) * max(class_counts)
-
-
 def oversampled_repeats(labels: np.ndarray, class_counts: Sequence[int]) -> DrawRepeats:
     """Draws how often each example is visited, so that all classes come equally often.
 
     Each example of a class is visited as often as any other of it, or once more; which ones once
-    more is drawn for each epoch.
-
-    Args:
-        labels: int64 (examples,), in [0, classes).
-        class_counts: Examples of each class.
-
-    Raises:
-        InputError: if a class has no example.
+    more is drawn for each epoch. `labels` are int64 (examples,), in [0, classes). A class without
+    an example is an InputError.
     """
     counts = np.asarray(class_counts, np.int64)
     if not counts.all():
@@ -203,11 +186,8 @@ def oversampled_repeats(labels: np.ndarray, class_counts: Sequence[int]) -> Draw
     starts = np.cumsum(counts) - counts
 
     def draw(seed: tf.Tensor) -> tf.Tensor:
-        chance = tf.random.stateless_uniform(
-            labels.shape, seed, minval=0, maxval=1 << 32, dtype=tf.int64
-        )
         # By class, and by chance within each: an example's rank is its place there.
-        order = tf.argsort(labels * (1 << 32) + chance, stable=True)
+        order = tf.argsort(labels * _KEYS + _random_keys(seed, labels.shape), stable=True)
         places = tf.math.invert_permutation(order)
         rank = tf.cast(places, tf.int64) - tf.gather(starts, labels)
         return tf.gather(base, labels) + tf.cast(rank < tf.gather(extra, labels), tf.int64)

@@ -11,7 +11,6 @@ from pipelines.loading.order import (
     Blocks,
     Window,
     oversampled_repeats,
-    oversampled_visits,
     plan_blocks,
     shuffled_order,
     stored_order,
@@ -85,11 +84,7 @@ class Worker:
         return min(sum(shard.num_examples for shard in worker.shards(shards)) for worker in workers)
 
     def take(self, window: Window, batch_size: int) -> Window:
-        """What this worker takes of a window of its shards, at positions in the global epoch.
-
-        Args:
-            window: A window of an epoch over the worker's shards.
-        """
+        """What this worker takes of a window of its shards, at positions in the global epoch."""
         share = self.share(batch_size)
         positions = window.positions
         if self.shard_by == "example":
@@ -110,10 +105,6 @@ class WorkerData:
     blocks: Blocks  # of these shards
     labels: np.ndarray  # int64 (records,), of their records in order
     encoding: str  # what the records hold, one of `pipelines.tfrecords.manifest.ENCODINGS`
-
-    @property
-    def num_examples(self) -> int:
-        return len(self.labels)
 
 
 def worker_data(dataset: ShardedDataset, split: str, worker: Worker) -> WorkerData:
@@ -138,7 +129,7 @@ def worker_data(dataset: ShardedDataset, split: str, worker: Worker) -> WorkerDa
 class RunPlan:
     """The visits of a run that are still to come, and are this worker's."""
 
-    data: WorkerData  # what the worker reads
+    data: WorkerData
     class_counts: Sequence[int]  # examples of each class in the split
     options: InputOptions  # `batch_size`, `shuffle_buffer` and `oversample` are used
     worker: Worker  # whose share of each global batch it is
@@ -159,11 +150,6 @@ class RunPlan:
         """Examples in a batch as it is delivered: the worker's share, divided among replicas."""
         return self.worker.share(self.options.batch_size) // self.options.replicas
 
-    @property
-    def num_steps(self) -> int:
-        """Steps from `start_step` to the end of the run."""
-        return self.epochs * self.steps_per_epoch - self.start_step
-
     def windows(self, first_epoch: int, stop_epoch: int) -> tf.data.Dataset:
         """The windows of some epochs, with the visits that are wanted, as `Window`s."""
         return tf.data.Dataset.range(first_epoch, stop_epoch).flat_map(self._windows_of_epoch)
@@ -174,7 +160,7 @@ class RunPlan:
         Of an epoch that are the examples before `start_step`, those of other workers, and the
         dropped remainder.
         """
-        unvisited = np.ones(self.data.num_examples, bool)
+        unvisited = np.ones(len(self.data.labels), bool)
         for window in windows:
             unvisited[window.records.numpy()] = False
         blocks = self.data.blocks
@@ -244,7 +230,8 @@ def steps_per_epoch(manifest: Manifest, options: InputOptions, worker: Worker = 
         steps = worker.fewest_examples(split.shards) // share
     else:
         counts = split.class_counts
-        visits = oversampled_visits(counts) if options.oversample else split.num_examples
+        # With oversampling every class comes as often as the largest.
+        visits = len(counts) * max(counts) if options.oversample else split.num_examples
         steps = visits // options.batch_size
     if not steps:
         raise InputError(
@@ -256,11 +243,7 @@ def steps_per_epoch(manifest: Manifest, options: InputOptions, worker: Worker = 
 
 
 def check_image_size(manifest: Manifest, image_size: int) -> None:
-    """Checks that the set's images can be had at `image_size`; encoded ones can at any.
-
-    Raises:
-        InputError: if the set holds pixels of another size.
-    """
+    """Raises an InputError for a set of pixels of another size; encoded images fit any size."""
     if manifest.encoding == "raw" and manifest.image_shape[:2] != (image_size, image_size):
         raise InputError(
             f"received an image size of {image_size} for {manifest.name!r}, which holds pixels of "

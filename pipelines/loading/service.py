@@ -11,8 +11,6 @@ tf.data waits for a service that is gone for ever, and inside TensorFlow, where 
 reaches it. So the batches are taken in a thread that can be left alone.
 """
 
-import itertools
-import os
 import queue
 import re
 import secrets
@@ -24,6 +22,7 @@ import tensorflow as tf
 
 from pipelines.loading.service_check import check_services, why_unreachable
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import StrPath
 from pipelines.tfrecords.verification import damage_named
 
 OUT_OF_TURN = "a data service sent something else than the next batch"
@@ -47,19 +46,14 @@ def batches_from(
 ) -> tf.data.Dataset:
     """The batches of all streams in the order of the steps.
 
+    A service that does not answer is an `InputError`. Reading the batches fails with
+    `tf.errors.InvalidArgumentError` when one is received that is not the next one, and ends early
+    where a stream does.
+
     Args:
         services: Their addresses, as 'grpc://HOST:PORT'.
         stream: Makes the chain that is sent to one of them; it may use no resource of this process.
-        steps: Those that are wanted.
         replicas: Batches for each step.
-
-    Returns:
-        A data set of the same elements as the streams'. Reading it fails with
-        `tf.errors.InvalidArgumentError` when it receives a batch that is not the next one, and
-        ends early where a stream does.
-
-    Raises:
-        InputError: for a service that does not answer.
     """
     check_services(services)
     count = len(services)
@@ -80,9 +74,8 @@ def _sent_to(service: str, batches: tf.data.Dataset, replicas: int) -> tf.data.D
 
     def checked(number: tf.Tensor, received: tuple[tf.Tensor, Any]) -> Any:
         received_mark, batch = received
-        is_next = tf.debugging.assert_equal(received_mark, [mark, number], OUT_OF_TURN)
-        with tf.control_dependencies([is_next]):
-            return tf.nest.map_structure(tf.identity, batch)
+        tf.debugging.assert_equal(received_mark, [mark, number], OUT_OF_TURN)
+        return batch
 
     return (
         batches.enumerate()
@@ -102,99 +95,87 @@ def _sent_to(service: str, batches: tf.data.Dataset, replicas: int) -> tf.data.D
 
 
 def watched(
-    batches: tf.data.Dataset, services: Sequence[str], data_dir: str | os.PathLike[str]
+    batches: tf.data.Dataset, services: Sequence[str], data_dir: StrPath
 ) -> Iterable[tuple[tf.Tensor, ...]]:
-    """The same batches; going through them raises an `InputError` where a service fails.
+    """The same batches, to be gone through once; an `InputError` comes where a service fails.
 
-    Args:
-        batches: From `pipelines.loading.dataset.train_batches`.
-        services: Those that make them; if none, `batches` is returned as it is.
-        data_dir: Of the set that they are made of.
+    Without services, `batches` is returned as it is.
     """
-    return _Watched(batches, services, data_dir) if services else batches
+    return _watched(batches, services, data_dir) if services else batches
 
 
-class _Watched:
-    def __init__(
-        self,
-        batches: tf.data.Dataset,
-        services: Sequence[str],
-        data_dir: str | os.PathLike[str],
-    ) -> None:
-        self._batches, self._services, self._data_dir = batches, services, data_dir
-
-    def __iter__(self) -> Iterator[tuple[tf.Tensor, ...]]:
-        asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        answers: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
-        taker = threading.Thread(target=_take, args=(self._batches, asked, answers), daemon=True)
-        taker.start()
-        asked.put(True)
-        try:
-            while (batch := self._next(answers)) is not _END:
-                asked.put(True)  # the one after it, while the caller is busy with this one
-                yield batch
-        finally:
-            asked.put(False)
-            # A thread that came back from TensorFlow while Python shuts down would abort it.
-            taker.join(_SECONDS_TO_END)
-
-    def _next(self, answers: queue.SimpleQueue) -> Any:
-        failed_checks = 0
-        for waits in itertools.count(1):
+def _watched(
+    batches: tf.data.Dataset, services: Sequence[str], data_dir: StrPath
+) -> Iterator[tuple[tf.Tensor, ...]]:
+    asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
+    taker = threading.Thread(target=_take, args=(batches, asked, answers), daemon=True)
+    taker.start()
+    asked.put(True)
+    waits = failed_checks = 0  # for the next batch
+    try:
+        while True:
             try:
                 batch, error = answers.get(timeout=_SECONDS_OF_A_WAIT)
             except queue.Empty:
+                waits += 1
                 # The services may be slow, or making their first batches.
                 if waits % _WAITS_OF_A_CHECK == 0:
-                    failed_checks = self._checked(failed_checks)
+                    failed_checks = _checked(services, failed_checks)
                 continue
             if error is not None:
-                self._raise(error)
-            return batch
+                _raise(error, services, data_dir)
+            if batch is _END:
+                return
+            asked.put(True)  # the one after it, while the caller is busy with this one
+            yield batch
+            waits = failed_checks = 0
+    finally:
+        asked.put(False)
+        # A thread that came back from TensorFlow while Python shuts down would abort it.
+        taker.join(_SECONDS_TO_END)
 
-    def _checked(self, failed_checks: int) -> int:
-        for service in self._services:
-            reason = why_unreachable(service)
-            if not reason:
-                continue
-            if failed_checks + 1 == _FAILED_CHECKS:
-                raise InputError(
-                    f"received no batch from --data_service={service}, where {reason}, expected "
-                    "it to run until training ends; see to it and start the training again."
-                )
-            return failed_checks + 1
-        return 0
 
-    def _raise(self, error: Exception) -> NoReturn:
-        text = str(error)
-        # Or it knows nothing of this run.
-        forgotten = isinstance(error, tf.errors.NotFoundError) and "from worker" not in text
-        if forgotten or any(sign in text for sign in _SIGNS_OF_LOSS):
+def _checked(services: Sequence[str], failed_checks: int) -> int:
+    for service in services:
+        reason = why_unreachable(service)
+        if not reason:
+            continue
+        if failed_checks + 1 == _FAILED_CHECKS:
             raise InputError(
-                f"received other batches than this run's next ones from --data_service="
-                f"{','.join(self._services)}, expected each once and in order: a service was "
-                "started anew, or a connection broke; start the training again."
-            ) from error
-        try:
-            with damage_named(self._data_dir):
-                raise error
-        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
-            where = re.search(r"from worker (\S+): .*Iterator::\S+: (.*)", text)
-            if not where:
-                raise
-            worker, reason = where.groups()
-            raise InputError(
-                f"received {reason!r} from the data service at {worker}, expected it to read the "
-                f"same files as this machine, under the same path; copy or mount {self._data_dir} "
-                "there, and start the training again."
-            ) from error
+                f"received no batch from --data_service={service}, where {reason}, expected "
+                "it to run until training ends; see to it and start the training again."
+            )
+        return failed_checks + 1
+    return 0
 
 
-def _take(
-    batches: tf.data.Dataset,
-    asked: "queue.SimpleQueue[bool]",
-    answers: "queue.SimpleQueue[tuple[Any, Exception | None]]",
-) -> None:
+def _raise(error: Exception, services: Sequence[str], data_dir: StrPath) -> NoReturn:
+    text = str(error)
+    # Or it knows nothing of this run.
+    forgotten = isinstance(error, tf.errors.NotFoundError) and "from worker" not in text
+    if forgotten or any(sign in text for sign in _SIGNS_OF_LOSS):
+        raise InputError(
+            f"received other batches than this run's next ones from --data_service="
+            f"{','.join(services)}, expected each once and in order: a service was "
+            "started anew, or a connection broke; start the training again."
+        ) from error
+    try:
+        with damage_named(data_dir):
+            raise error
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError):
+        where = re.search(r"from worker (\S+): .*Iterator::\S+: (.*)", text)
+        if not where:
+            raise
+        worker, reason = where.groups()
+        raise InputError(
+            f"received {reason!r} from the data service at {worker}, expected it to read the "
+            f"same files as this machine, under the same path; copy or mount {data_dir} "
+            "there, and start the training again."
+        ) from error
+
+
+def _take(batches: tf.data.Dataset, asked: queue.SimpleQueue, answers: queue.SimpleQueue) -> None:
     try:
         source = iter(batches)
         while asked.get():

@@ -15,13 +15,9 @@ _TIMEOUT_SECONDS = 10
 
 
 def check_services(services: Sequence[str]) -> None:
-    """Checks that each of the services answers, and is reached for its batches, too.
+    """Checks that each service answers, and is reached for its batches, too.
 
-    Args:
-        services: Addresses, as 'grpc://HOST:PORT'.
-
-    Raises:
-        InputError: for the first that does not.
+    Services are addresses, as 'grpc://HOST:PORT'; the first that does not is an `InputError`.
     """
     for service in services:
         reason = why_unreachable(service)
@@ -35,13 +31,10 @@ def check_services(services: Sequence[str]) -> None:
 
 
 def why_unreachable(service: str) -> str:
-    """Why nothing can be had from a data service now; '' if it answers.
+    """Why nothing can be had now from a data service ('grpc://HOST:PORT'); '' if it answers.
 
     It is asked as tf.data does, which a connection alone would not show: whatever listens at that
     port could accept one. The batches come from another address, which the service tells.
-
-    Args:
-        service: Its address, as 'grpc://HOST:PORT'.
     """
     address = service.partition("://")[2]
     try:

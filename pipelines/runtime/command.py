@@ -20,7 +20,7 @@ import sys
 import textwrap
 import types
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NoReturn, TypeVar
 
 from absl import flags
@@ -35,7 +35,6 @@ HELP_FLAGS = frozenset({"--help", "-h", "-help", "--helpfull", "--helpshort"})
 OTHER = "Other"  # the last group of `--help`
 
 _VERBOSITY = "verbosity"  # a flag of every command, and of no config
-_REST = {"after_dashes", "arguments"}  # in the metadata of a field that is not a flag
 _DEFINE_BY_TYPE: dict[Any, Callable[..., Any]] = {
     str: flags.DEFINE_string,
     int: flags.DEFINE_integer,
@@ -66,7 +65,7 @@ def option(
     """A dataclass field that is also a flag of the command, with all that is known of it.
 
     Args:
-        default: The flag's default; None stands for 'not given'.
+        default: None stands for 'not given'.
         help: What the flag does, in which unit or range.
         group: The heading in `--help` under which the flag stands.
         choices: The values allowed, for a flag that takes one of a few words.
@@ -77,17 +76,15 @@ def option(
             leaves out.
         per_worker: Whether each worker of a distributed run may have a value of its own.
     """
-    return dataclasses.field(
-        default=default,
-        metadata={
-            "help": help,
-            "group": group,
-            "choices": tuple(choices),
-            "decides": decides,
-            "is_place": is_place,
-            "per_worker": per_worker,
-        },
-    )
+    known = {
+        "help": help,
+        "group": group,
+        "choices": tuple(choices),
+        "decides": decides,
+        "is_place": is_place,
+        "per_worker": per_worker,
+    }
+    return dataclasses.field(default=default, metadata=known)
 
 
 def repeated(help: str, *, group: str) -> Any:
@@ -96,29 +93,18 @@ def repeated(help: str, *, group: str) -> Any:
     return dataclasses.field(default=(), metadata=metadata)
 
 
-def after_dashes(name: str, help: str) -> Any:
-    """A dataclass field, a tuple of strings, for what stands after `--`, as it is.
-
-    A command without such a field takes nothing but its flags; it can have one at most.
-
-    Args:
-        name: What it is called in `--help`, as "FLAGS OF another.command".
-        help: What becomes of it.
-    """
-    return dataclasses.field(default=(), metadata={"after_dashes": name, "help": help})
-
-
-def arguments(name: str, help: str) -> Any:
+def arguments(name: str, help: str, *, after_dashes: bool = False) -> Any:
     """A dataclass field, a tuple of strings, for what the command is given without a flag's name.
 
-    A command without such a field takes nothing but its flags; it can have one at most, and not
-    with `after_dashes`. What stands after `--` is an argument, whatever it begins with.
+    A command without such a field takes nothing but its flags; it can have one at most. What stands
+    after `--` is an argument, whatever it begins with.
 
     Args:
-        name: What it is called in `--help`, as "IMAGE_OR_FOLDER...".
-        help: What becomes of it.
+        name: What it is called in `--help`: "IMAGE_OR_FOLDER...", "FLAGS OF another.command".
+        after_dashes: Whether only what stands after `--` is taken.
     """
-    return dataclasses.field(default=(), metadata={"arguments": name, "help": help})
+    known = {"arguments": name, "help": help, "after_dashes": after_dashes}
+    return dataclasses.field(default=(), metadata=known)
 
 
 def fields_by_group(config_class: type) -> list[dataclasses.Field[Any]]:
@@ -132,22 +118,18 @@ def fields_by_group(config_class: type) -> list[dataclasses.Field[Any]]:
 def _rest_of(config_class: type) -> dataclasses.Field[Any] | None:
     """The field for what is not a flag, where the command takes that."""
     fields = dataclasses.fields(config_class)
-    return next((field for field in fields if field.metadata.keys() & _REST), None)
+    return next((field for field in fields if "arguments" in field.metadata), None)
 
 
 # How a command runs and ends.
 
 
 class StoppedBySignal(Exception):
-    """A command noted a signal, put its work in order and says how it goes on.
-
-    Attributes:
-        signal_number: Which signal, for the exit status.
-    """
+    """A command noted a signal, put its work in order and says how it goes on."""
 
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)
-        self.signal_number = signal_number
+        self.signal_number = signal_number  # for the exit status
 
 
 class _Terminated(SystemExit):
@@ -157,25 +139,25 @@ class _Terminated(SystemExit):
 def run(main: Callable[[Config], None], config_class: type[Config]) -> Config:
     """Turns `sys.argv` into a config, calls `main` with it and exits as all commands do.
 
-    Exit status: 0 done; 1 failed, with one line for an `InputError` and a traceback for anything
-    unforeseen; 2 wrong usage; 130 and 143 stopped by SIGINT and SIGTERM.
+    Returns the config if all went well. Exit status: 0 done; 1 failed, with one line for an
+    `InputError` and a traceback for anything unforeseen; 2 wrong usage; 130 and 143 stopped by
+    SIGINT and SIGTERM.
 
     Args:
         main: The command. Its module's docstring is the head of `--help`.
         config_class: Frozen dataclass whose fields are made with `option`; its `__post_init__`
             raises `InputError` for values that cannot be.
-
-    Returns:
-        The config, if all went well.
     """
     command = command_name()
-    flag_values = define_flags(config_class)
     asked = HELP_FLAGS & set(sys.argv[1:])
     if asked:
         purpose = sys.modules[main.__module__].__doc__ or ""
-        rest = _rest_of(config_class)
-        _show(help_text(command, purpose, flag_values, rest, short=asked == {"--helpshort"}))
+        try:
+            print(help_text(command, purpose, config_class, asked == {"--helpshort"}), flush=True)
+        except BrokenPipeError:  # as under `--help | head`
+            _forget_stdout()
         sys.exit(EXIT_DONE)
+    flag_values = define_flags(config_class)
     try:
         config = parse_config(config_class, flag_values, sys.argv)
     except UnicodeDecodeError as error:
@@ -183,9 +165,9 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> Config:
         _fail(command, f"{reason}; see to the file.", EXIT_USAGE)
     except (flags.Error, InputError) as error:
         _fail(command, f"{one_line(error)} (--help lists the flags.)", EXIT_USAGE)
-    console.set_verbosity(flag_values[_VERBOSITY].value)
-    console.set_typed_paths(console.typed_paths(config))
-    set_library_messages(console.verbosity())
+    console.verbosity = flag_values[_VERBOSITY].value
+    console.paths_as_typed = console.typed_paths(config)
+    set_library_messages(console.verbosity)
     try:
         signal.signal(signal.SIGTERM, _raise_terminated)
         _choose_keras_backend()
@@ -217,14 +199,6 @@ def command_name() -> str:
     """How this process was started, for the head of its last line: 'python -m trainer.main'."""
     spec = sys.modules["__main__"].__spec__
     return f"python -m {spec.name if spec else os.path.basename(sys.argv[0])}"
-
-
-def _show(text: str) -> None:
-    try:
-        print(text)
-        sys.stdout.flush()
-    except BrokenPipeError:  # as under `--help | head`
-        _forget_stdout()
 
 
 def _forget_stdout() -> None:
@@ -264,7 +238,7 @@ def define_flags(config_class: type) -> flags.FlagValues:
     flag_values.set_gnu_getopt(True)
     hints = typing.get_type_hints(config_class)
     for field in fields_by_group(config_class):
-        if field.metadata.keys() & _REST:
+        if "arguments" in field.metadata:
             continue
         keywords = {"flag_values": flag_values, "module_name": field.metadata["group"]}
         if field.metadata["choices"]:
@@ -273,7 +247,9 @@ def define_flags(config_class: type) -> flags.FlagValues:
         elif "repeated" in field.metadata:
             flags.DEFINE_multi_string(field.name, [], field.metadata["help"], **keywords)
         else:
-            define = _DEFINE_BY_TYPE[_without_none(hints[field.name])]
+            hint = hints[field.name]
+            kind = typing.get_args(hint)[0] if isinstance(hint, types.UnionType) else hint
+            define = _DEFINE_BY_TYPE[kind]  # of `int | None` that of int
             define(field.name, field.default, field.metadata["help"], **keywords)
     flags.DEFINE_enum(
         _VERBOSITY,
@@ -300,14 +276,14 @@ def parse_config(
             `--` but belongs after it, and for values that `config_class` refuses.
     """
     rest = _rest_of(config_class)
-    takes_dashes = rest is not None and "after_dashes" in rest.metadata
-    own, after = _split_at_dashes(argv) if takes_dashes else (list(argv), ())
+    takes_dashes = rest is not None and rest.metadata["after_dashes"]
+    dashes = argv.index("--") if takes_dashes and "--" in argv else len(argv)
     try:
-        positional = tuple(flag_values(own)[1:])
+        positional = tuple(flag_values(argv[:dashes])[1:])
     except flags.UnrecognizedFlagError as error:
         if rest is None or not takes_dashes:
             raise
-        raise InputError(f"{error}; {rest.metadata['after_dashes']} stand after --.") from error
+        raise InputError(f"{error}; {rest.metadata['arguments']} stand after --.") from error
     if positional and (rest is None or takes_dashes):
         raise InputError(
             f"received the argument {positional[0]!r}, expected flags only; write --name=value."
@@ -316,7 +292,7 @@ def parse_config(
     # absl gives a list for a tuple's flag; a frozen config holds no lists.
     frozen = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     if rest is not None:
-        frozen[rest.name] = after if takes_dashes else positional
+        frozen[rest.name] = tuple(argv[dashes + 1 :]) if takes_dashes else positional
     return config_class(**frozen)
 
 
@@ -327,44 +303,33 @@ def as_flag(name: str, value: Any) -> str:
     return f"--{name}={','.join(map(str, value)) if isinstance(value, tuple | list) else value}"
 
 
-def _split_at_dashes(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    dashes = argv.index("--") if "--" in argv else len(argv)
-    return list(argv[:dashes]), tuple(argv[dashes + 1 :])
-
-
-def _without_none(hint: Any) -> Any:
-    if isinstance(hint, types.UnionType):
-        return next(part for part in typing.get_args(hint) if part is not type(None))
-    return hint
-
-
 # What `--help` says.
 
 
-def help_text(
-    command: str,
-    purpose: str,
-    flag_values: flags.FlagValues,
-    rest: dataclasses.Field[Any] | None,
-    short: bool = False,
-) -> str:
+def help_text(command: str, purpose: str, config_class: type, short: bool = False) -> str:
     """The text of `--help`, as wide as the terminal.
 
     Args:
         command: How the command is called.
         purpose: The head of the text. Paragraphs are wrapped; indented ones stay as they are.
-        flag_values: Its flags; the module of each is the group under which it stands.
-        rest: The field for what is not a flag, where the command takes that.
         short: Whether flags are only named, as for `--helpshort`.
     """
-    usage = f"usage: {command} [--flag=value ...]{_rest_in_usage(rest)}"
-    parts = [*map(_wrapped, purpose.strip().split("\n\n")), usage]
-    if rest and not short:
-        parts.append(f"{_rest_in_usage(rest).strip()}:\n{_indented(rest.metadata['help'])}")
-    groups = dict(flag_values.flags_by_module_dict())
+    parts = [*map(_wrapped, purpose.strip().split("\n\n"))]
+    parts.append(f"usage: {command} [--flag=value ...]")
+    if rest := _rest_of(config_class):
+        named = rest.metadata["arguments"]
+        if rest.metadata["after_dashes"]:
+            named = f"-- {named}"
+        parts[-1] += f" {named}"
+        if not short:
+            parts.append(f"{named}:\n{_indented(rest.metadata['help'])}")
+    groups = dict(define_flags(config_class).flags_by_module_dict())  # as `option` names them
     other = groups.pop(OTHER, [])
     for group, group_flags in groups.items():
-        parts.append(_group_help(group, group_flags, short))
+        if short:
+            parts.append(f"{group}:\n{_indented(' '.join(map(_head, group_flags)), '  ')}")
+        else:
+            parts.append("\n".join([f"{group}:", *map(_flag_help, group_flags)]))
     if short:
         parts.append(_wrapped(f"{command} --help says what they do."))
         return "\n\n".join(parts)
@@ -375,21 +340,6 @@ def help_text(
     )
     parts.append("\n".join([f"{OTHER}:", *map(_flag_help, other), flagfile]))
     return "\n\n".join(parts)
-
-
-def _rest_in_usage(rest: dataclasses.Field[Any] | None) -> str:
-    if rest is None:
-        return ""
-    if "arguments" in rest.metadata:
-        return f" {rest.metadata['arguments']}"
-    return f" -- {rest.metadata['after_dashes']}"
-
-
-def _group_help(group: str, group_flags: Iterable[flags.Flag], short: bool) -> str:
-    if not short:
-        return "\n".join([f"{group}:", *map(_flag_help, group_flags)])
-    names = " ".join(_head(flag) for flag in group_flags)
-    return f"{group}:\n{_indented(names, '  ')}"
 
 
 def _flag_help(flag: flags.Flag) -> str:

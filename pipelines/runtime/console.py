@@ -21,32 +21,16 @@ _SECONDS_BETWEEN_LINES = 10
 _SECONDS_BETWEEN_RATES = 0.5
 _ANY_WIDTH = 10_000  # columns of a table in a file or a pipe, which has no edge
 
-_verbosity = DEFAULT_VERBOSITY
-_typed: Mapping[str, str] = {}
+# Of this process, set by the command: how much is said, and the paths as the user typed them.
+verbosity = DEFAULT_VERBOSITY
+paths_as_typed: Mapping[str, str] = {}
 
 Item = TypeVar("Item")
 
 
-def set_verbosity(verbosity: str) -> None:
-    """Sets how much this process says, one of `VERBOSITIES`."""
-    global _verbosity
-    _verbosity = verbosity
-
-
-def set_typed_paths(typed: Mapping[str, str]) -> None:
-    """Has messages name paths as the user did; see `typed_paths`."""
-    global _typed
-    _typed = typed
-
-
-def verbosity() -> str:
-    """How much this process says, one of `VERBOSITIES`."""
-    return _verbosity
-
-
 def speaks() -> bool:
     """Whether more is said than the command's result and the reason of a failure."""
-    return _verbosity != "error"
+    return verbosity != "error"
 
 
 # Messages.
@@ -54,7 +38,7 @@ def speaks() -> bool:
 
 def tell(text: str) -> None:
     """Prints a result of the command on stdout, whatever the verbosity."""
-    print(as_typed(text, _typed), flush=True)
+    print(as_typed(text, paths_as_typed), flush=True)
 
 
 def say(text: str) -> None:
@@ -66,18 +50,18 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """Prints on stderr what the user may want to know."""
     if speaks():
-        print(as_typed(text, _typed), file=sys.stderr, flush=True)
+        print(as_typed(text, paths_as_typed), file=sys.stderr, flush=True)
 
 
 def warn(text: str) -> None:
     """Prints a line on stderr that begins with "warning: "."""
     if speaks():
-        _print_with_head("warning", "yellow", f": {as_typed(text, _typed)}")
+        _print_with_head("warning", "yellow", f": {as_typed(text, paths_as_typed)}")
 
 
 def tell_failure(command: str, reason: str) -> None:
     """Prints on stderr, whatever the verbosity, why a command has failed; `reason` is one line."""
-    _print_with_head(f"{command}:", "bold red", f" {as_typed(reason, _typed)}")
+    _print_with_head(f"{command}:", "bold red", f" {as_typed(reason, paths_as_typed)}")
 
 
 def _print_with_head(head: str, style: str, rest: str) -> None:
@@ -96,11 +80,7 @@ def _print_with_head(head: str, style: str, rest: str) -> None:
 
 
 def typed_paths(config: object) -> dict[str, str]:
-    """Maps what the paths among a command's flags become on their way to what was typed.
-
-    Args:
-        config: A dataclass; its strings are looked at.
-    """
+    """Maps what the paths among the strings of a config become on their way to what was typed."""
     typed = {}
     for field in dataclasses.fields(config):  # type: ignore[arg-type]
         value = getattr(config, field.name)
@@ -125,20 +105,12 @@ def as_typed(text: str, typed: Mapping[str, str]) -> str:
 
 
 def progress(
-    items: Iterable[Item],
-    total: int,
-    what: str,
-    bytes_of: Callable[[Item], int] | None = None,
+    items: Iterable[Item], total: int, what: str, bytes_of: Callable[[Item], int] | None = None
 ) -> Iterator[Item]:
     """Hands on `items`, with a bar on a terminal, and elsewhere a line every ten seconds.
 
-    With `--verbosity=error` it says nothing.
-
-    Args:
-        items: What is counted.
-        total: How many there will be.
-        what: What is done with them.
-        bytes_of: Gives an item's size in bytes, for a rate in megabytes a second beside the items'.
+    With `--verbosity=error` it says nothing. Where `bytes_of` gives an item's size in bytes, a rate
+    in megabytes a second stands beside the items'.
     """
     from tqdm import tqdm
 
@@ -166,12 +138,7 @@ def progress(
 
 def shows_bars() -> bool:
     """Whether progress is shown as bars, on stderr: on a terminal that says how large it is."""
-    return speaks() and bar_columns() > 0
-
-
-def bar_columns() -> int:
-    """The width of the terminal that stderr is; 0 for none, or if it does not say its size."""
-    return _columns(sys.stderr)
+    return speaks() and columns(sys.stderr) > 0
 
 
 # Texts and tables.
@@ -179,9 +146,9 @@ def bar_columns() -> int:
 
 def help_width() -> int:
     """Columns for long texts on stdout: the terminal's, 100 at the most; 80 elsewhere."""
-    columns = os.environ.get("COLUMNS", "")
-    wanted = int(columns) if columns.isdecimal() and int(columns) else _columns(sys.stdout) or 80
-    return max(40, min(wanted, 100))
+    wanted = os.environ.get("COLUMNS", "")
+    width = int(wanted) if wanted.isdecimal() and int(wanted) else columns(sys.stdout) or 80
+    return max(40, min(width, 100))
 
 
 def table(rows: Sequence[Sequence[str]], last_is_text: bool = False) -> Iterator[str]:
@@ -205,26 +172,21 @@ def table(rows: Sequence[Sequence[str]], last_is_text: bool = False) -> Iterator
     for row in rows:
         grid.add_row(*map(Text, row))
     stream = io.StringIO()
-    width = _columns(sys.stdout) or _ANY_WIDTH
+    width = columns(sys.stdout) or _ANY_WIDTH
     Console(file=stream, width=width, color_system=None).print(grid)
     yield from (line.rstrip() for line in stream.getvalue().splitlines())
 
 
 def first_lines(lines: Sequence[str]) -> Iterator[str]:
-    """The first `MAX_LISTED` lines, and how many more there are."""
-    yield from lines[:MAX_LISTED]
+    """The first `MAX_LISTED` lines, indented, and how many more there are."""
+    yield from (f"  {line}" for line in lines[:MAX_LISTED])
     if len(lines) > MAX_LISTED:
-        yield f"  and {number(len(lines) - MAX_LISTED)} more"
+        yield f"  and {len(lines) - MAX_LISTED:,} more"
 
 
 def printable(text: str) -> str:
     """`text` on one line, quoted and escaped where it has what a terminal cannot show."""
     return text if text.isprintable() else repr(text)
-
-
-def number(count: int) -> str:
-    """A whole number: 2,658,820."""
-    return f"{count:,}"
 
 
 def counted(count: int, noun: str) -> str:
@@ -244,7 +206,7 @@ def readable_size(num_bytes: float) -> str:
     return f"{num_bytes / 1e6:.1f} MB" if num_bytes < 1e8 else f"{num_bytes / 1e6:,.0f} MB"
 
 
-def _columns(stream: TextIO) -> int:
+def columns(stream: TextIO) -> int:
     """The width of a terminal; 0 for what is none, or does not say its size, as in `script -c`."""
     try:
         size = os.get_terminal_size(stream.fileno())

@@ -33,15 +33,9 @@ def blank(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
 def shortened(text: str, letters: ImageFont.FreeTypeFont, width: int, end: bool = False) -> str:
     """A text, in one line of what can be printed, that fits into so many pixels.
 
-    Args:
-        text: Any text.
-        letters: In which it will be drawn.
-        width: In pixels.
-        end: Whether its end is what matters, as that of a path.
+    With `end`, its end is what matters, as that of a path.
     """
-    text = "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     length = letters.getlength(text)
     if length <= width:
         return text

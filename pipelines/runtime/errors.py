@@ -11,6 +11,6 @@ class InputError(ValueError):
     """
 
 
-def one_line(error: BaseException) -> str:
-    """What an error says, in one line of any length; the name of its class if it says nothing."""
-    return " ".join(str(error).split()) or type(error).__name__
+def one_line(error: BaseException, most: int | None = None) -> str:
+    """What an error says, in one line, cut to `most` letters; its class's name if it is silent."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:most]

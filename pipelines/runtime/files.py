@@ -70,10 +70,8 @@ def sync_to_disk(path: StrPath) -> None:
 def locked(directory: StrPath, wait: bool = False) -> Iterator[None]:
     """Holds the lock on `directory`, as far as its file system has locks for directories.
 
-    Args:
-        directory: What to lock.
-        wait: Whether to wait for another process that has it, or where there are no locks to go
-            without, as on NFS; else both are an OSError.
+    With `wait` it waits for another process that has it, and goes without where there are no locks,
+    as on NFS; else both are an OSError.
     """
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -90,8 +88,7 @@ def locked(directory: StrPath, wait: bool = False) -> Iterator[None]:
 def share_lock(directory: StrPath) -> int:
     """Takes a lock on `directory` that others may share; waits for `locked` ones.
 
-    Returns:
-        A descriptor, whose closing ends the lock. It is one also where there are no locks.
+    Returns a descriptor, whose closing ends the lock; one also where there are no locks.
     """
     descriptor = os.open(directory, os.O_RDONLY)
     with contextlib.suppress(OSError):
@@ -119,9 +116,6 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
     When the block ends well, the file is on the disk and takes the place of `path`; if it fails,
     the file is removed and `path` is as it was.
-
-    Raises:
-        OSError: if that cannot be done.
     """
     unfinished = path.with_name(_UNFINISHED_FILE + path.name)
     try:
@@ -143,15 +137,12 @@ def remove_unfinished(directory: Path) -> None:
 
 
 def check_output_file(flag: str, path: str, data_dir: StrPath | None = None) -> None:
-    """Checks that `path` can be written, as far as can be seen before any work.
+    """Checks that `path`, which `flag` gave, can be written, as far as can be seen before any work.
 
-    Args:
-        flag: The flag that gave `path`, for the message.
-        path: Local, or a URL, which is not looked at.
-        data_dir: The set that is read, if one is: a finished set holds nothing but its own files.
+    A URL is not looked at.
 
     Raises:
-        InputError: when it cannot be written, or lies in `data_dir`.
+        InputError: when it cannot be written, or lies in the set that is read, `data_dir`.
     """
     if is_remote(path):
         return
@@ -174,11 +165,7 @@ def check_output_file(flag: str, path: str, data_dir: StrPath | None = None) -> 
 
 
 def write_output_file(flag: str, path: str, data: bytes) -> None:
-    """Writes a file that `check_output_file` has let pass.
-
-    Raises:
-        InputError: when it cannot be written after all.
-    """
+    """Writes a file that `check_output_file` let pass; an `InputError` if that fails after all."""
     try:
         any_path(path).expanduser().write_bytes(data)
     except OSError as error:
@@ -196,11 +183,7 @@ def _unwritable(flag: str, path: str, problem: str) -> InputError:
 
 
 def check_movable(directory: StrPath) -> None:
-    """Checks that another directory can be put in the place of a local one.
-
-    Raises:
-        InputError: when it is the current directory, or a mount point.
-    """
+    """An `InputError` for a directory that no other can replace: the current one, a mount point."""
     here = os.path.exists(directory) and os.path.samefile(directory, os.curdir)
     if here or os.path.ismount(directory):
         what = "the current directory" if here else "a mount point"
@@ -219,9 +202,8 @@ def atomic_directory(
     If the block fails, the directory is removed, and so are the parents that were made for it.
 
     Args:
-        destination: Must not exist, or be an empty directory, unless `replace`.
-        replace: Whether an existing `destination` gives way. It is moved aside, and removed only
-            when its successor stands in its place.
+        destination: Must not exist, or be an empty directory, unless `replace`: then it is moved
+            aside, and removed only when its successor stands in its place.
         flag: The flag that gave `destination`, for messages.
 
     Raises:
@@ -236,10 +218,8 @@ def atomic_directory(
 def remove_leftovers(destination: StrPath, flag: str = "--output_dir") -> None:
     """Removes what runs that are no longer alive have left beside `destination`.
 
-    A directory that a killed run had moved aside, to put another in its place, comes back.
-
-    Raises:
-        InputError: when that cannot be done.
+    A directory that a killed run had moved aside, to put another in its place, comes back. Where
+    that cannot be done, it is an `InputError`.
     """
     target = Path(destination)
     if is_remote(destination) or not target.parent.is_dir():
@@ -350,9 +330,5 @@ def _new_sibling(destination: Path, kind: str) -> Path:
 
 
 def _siblings(destination: Path, kind: str) -> list[Path]:
-    names = sorted(os.listdir(destination.parent))
-    return [
-        destination.with_name(name)
-        for name in names
-        if name.startswith(f".{destination.name}.{kind}-")
-    ]
+    names, start = sorted(os.listdir(destination.parent)), f".{destination.name}.{kind}-"
+    return [destination.with_name(name) for name in names if name.startswith(start)]

@@ -17,12 +17,16 @@ def check_ports(ports: Sequence[int]) -> None:
         InputError: if one cannot be had.
     """
     for port in ports:
-        reason = _why_taken(port)
-        if reason:
-            raise InputError(
-                f"received --port={ports[0]} for {len(ports)} ports, but {port} cannot be had "
-                f"({reason}), expected free ones; choose another --port, or 0."
-            )
+        with socket.socket() as free:
+            # Connections of a server that has ended do not keep its port.
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                free.bind(("", port))
+            except OSError as error:
+                raise InputError(
+                    f"received --port={ports[0]} for {len(ports)} ports, but {port} cannot be had "
+                    f"({error.strerror or error}), expected free ones; choose another --port, or 0."
+                ) from error
 
 
 def free_ports(count: int) -> list[int]:
@@ -33,14 +37,3 @@ def free_ports(count: int) -> list[int]:
         for free in sockets:
             free.bind(("", 0))
         return [free.getsockname()[1] for free in sockets]
-
-
-def _why_taken(port: int) -> str:
-    with socket.socket() as free:
-        # Connections of a server that has ended do not keep its port.
-        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            free.bind(("", port))
-        except OSError as error:
-            return error.strerror or str(error)
-    return ""

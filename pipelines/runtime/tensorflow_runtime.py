@@ -38,22 +38,17 @@ def set_library_messages(verbosity: str) -> None:
 
     Call it before the import of TensorFlow. A TF_CPP_MIN_LOG_LEVEL that the user has set stays, and
     the processes that this one starts find it, too.
-
-    Args:
-        verbosity: One of `pipelines.runtime.console.VERBOSITIES`; "warning" changes nothing.
     """
     if verbosity == "warning":
         return
     from absl import logging as absl_logging
 
+    absl_logging.set_verbosity(verbosity)
     if verbosity == "error":
         warnings.simplefilter("ignore")
-        absl_logging.set_verbosity(absl_logging.ERROR)
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    if verbosity in ("info", "debug"):
+    else:
         absl_logging.use_absl_handler()  # for TensorFlow's messages and others', too
-        levels = {"info": absl_logging.INFO, "debug": absl_logging.DEBUG}
-        absl_logging.set_verbosity(levels[verbosity])
         # No TF_CPP_MAX_VLOG_LEVEL: already with 1, an epoch of seconds prints 400,000 lines.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0")
 
@@ -66,40 +61,27 @@ def import_tensorflow() -> None:
     """
     if "tensorflow" in sys.modules:
         return
-    with _objects_that_stay(), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
+        # TensorFlow makes half a million objects, which stay for as long as the process. Looking
+        # for garbage among them while they are made takes a third of its import, and once more at
+        # the end of the process another second.
+        if gc.isenabled():
+            stack.callback(gc.enable)
+        gc.disable()
         if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
             # Below level 3, every start on a machine without a GPU prints an error about CUDA.
             os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
             stack.enter_context(output_held_back(2))
         import tensorflow  # noqa: F401
 
-
-@contextlib.contextmanager
-def _objects_that_stay() -> Iterator[None]:
-    """Keeps the garbage collector from looking at what the body makes, now and later.
-
-    TensorFlow makes half a million objects, which stay for as long as the process. Looking through
-    them again and again while they are made takes a third of its import, and once more at the end
-    of the process another second.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
         gc.freeze()
-    finally:
-        if was_on:
-            gc.enable()
 
 
 @contextlib.contextmanager
 def output_held_back(*descriptors: int) -> Iterator[None]:
-    """Hides what this process prints, from Python or from native code.
+    """Hides what this process prints to `descriptors`, from Python or from native code.
 
     What was hidden is shown on stderr if the block fails with anything but an `InputError`.
-
-    Args:
-        descriptors: The file descriptors that are hidden: 1 for stdout, 2 for stderr.
     """
     with contextlib.ExitStack() as stack:
         held_back = stack.enter_context(tempfile.TemporaryFile())

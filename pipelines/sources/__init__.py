@@ -17,6 +17,7 @@ from pipelines.sources.base import (
     Walk,
     fingerprint,
     is_image,
+    total_counts,
 )
 from pipelines.sources.class_folders import SplitCounts, choose_classes, list_images, read_images
 from pipelines.sources.image_list import ListFile, count_listed, is_list, read_listed
@@ -26,8 +27,9 @@ __all__ = ["STUDY_CLASSES", "Source", "SourceImage", "fingerprint", "open_source
 
 SAMPLE_SEED = 0  # one fixed drawing: the command's --seed orders records, whatever their source
 _ARCHIVE_SUFFIX = re.compile(r"\.(zip|tar|tgz|tar\.gz)$", re.IGNORECASE)
-_LOCAL = "file://"
-_Choose = Callable[..., SplitCounts]  # `choose_classes`, what is wanted being settled
+_Read = Callable[[frozenset[str]], Iterator[SourceImage]]  # the images of the classes chosen
+# Kind, own name, counts, ignored files, and what gives the images.
+_Found = tuple[str, str, SplitCounts, dict[str, int], _Read]
 
 
 def open_source(
@@ -60,19 +62,35 @@ def open_source(
             class folders, when a line of a list cannot be used, when a class is missing or empty,
             and when fewer than two are left.
     """
-    name = name.removeprefix(_LOCAL)
-    choose = functools.partial(choose_classes, classes=classes, for_training=for_training)
+    name = name.removeprefix("file://")
+    kind, own_name, split_counts, ignored, read = _find(name, download_dir)
+    counts = choose_classes(split_counts, classes, name, for_training=for_training)
+    # Not a function of this one's own: Beam sends a source to its workers by pickling it.
+    images = functools.partial(read, frozenset(total_counts(counts)))
+    return Source(kind, own_name, counts, ignored, images)
+
+
+def _find(name: str, download_dir: str) -> _Found:
     if name == "sample":
-        return _sample(choose)
+        from pipelines.sources.sample.scene import CLASS_NAMES, IMAGES_PER_CLASS
+
+        return "sample", "sample", {"": dict.fromkeys(CLASS_NAMES, IMAGES_PER_CLASS)}, {}, _drawn
     if name.startswith("tfds:"):
-        return _tfds_set(name, choose, download_dir)
+        # Here, because it takes seconds, and no other source needs it.
+        import_tensorflow()
+        from pipelines.sources.tfds import list_examples, open_set, read_examples
+
+        data = open_set(name, download_dir)
+        listing = list_examples(data)
+        read = functools.partial(read_examples, data, listing)
+        return "tfds", data.name, listing.split_counts, listing.ignored, read
     if name == "caltech101":
         from pipelines.sources import remote
 
         archive = remote.download(remote.CALTECH101, download_dir)
-        return _folder_or_archive(name, name, _archive_walk(archive), choose, kind=name)
+        return _folder_or_archive(name, name, _archive_walk(archive), kind=name)
     if is_remote(name):
-        return _remote(name, choose, Path(download_dir).expanduser() / "remote")
+        return _remote(name, Path(download_dir).expanduser() / "remote")
     path = Path(name).expanduser()
     if not path.exists():
         raise InputError(
@@ -83,20 +101,11 @@ def open_source(
     own_name = path.resolve().name
     if path.is_dir():
         walk = functools.partial(walk_folder, path)
-        return _folder_or_archive(name, own_name, walk, choose, kind="folder")
+        return _folder_or_archive(name, own_name, walk, kind="folder")
     if is_list(name):
         cache = Path(download_dir).expanduser() / "remote"
-        return _list(ListFile(name, path, cache), own_name, choose)
-    return _folder_or_archive(name, own_name, _archive_walk(path), choose, kind="archive")
-
-
-def _sample(choose: _Choose) -> Source:
-    from pipelines.sources.sample.scene import CLASS_NAMES, IMAGES_PER_CLASS
-
-    available = {"": dict.fromkeys(CLASS_NAMES, IMAGES_PER_CLASS)}
-    counts = choose(available, source="sample")
-    # Not a function of this one's own: Beam sends a source to its workers by pickling it.
-    return Source("sample", "sample", counts, {}, functools.partial(_drawn, _chosen(counts)))
+        return _list(ListFile(name, path, cache), own_name)
+    return _folder_or_archive(name, own_name, _archive_walk(path), kind="archive")
 
 
 def _drawn(classes: frozenset[str]) -> Iterator[SourceImage]:
@@ -108,36 +117,23 @@ def _drawn(classes: frozenset[str]) -> Iterator[SourceImage]:
             yield SourceImage(class_name, path, functools.partial(bytes, data))
 
 
-def _tfds_set(name: str, choose: _Choose, download_dir: str) -> Source:
-    # Here, because it takes seconds, and no other source needs it.
-    import_tensorflow()
-    from pipelines.sources.tfds import list_examples, open_set, read_examples
-
-    data = open_set(name, download_dir)
-    listing = list_examples(data)
-    counts = choose(listing.split_counts, source=name)
-    images = functools.partial(read_examples, data, listing, _chosen(counts))
-    return Source("tfds", data.name, counts, listing.ignored, images)
-
-
-def _remote(url: str, choose: _Choose, cache: Path) -> Source:
+def _remote(url: str, cache: Path) -> _Found:
     # Here, since it brings fsspec, which no source of this machine needs.
     from pipelines.sources.remote import base_name, fetch, is_remote_folder, walk_remote
 
     own_name = base_name(url)
     if is_list(own_name):
-        return _list(ListFile(url, fetch(url, cache), cache), own_name, choose)
+        return _list(ListFile(url, fetch(url, cache), cache), own_name)
     if not _ARCHIVE_SUFFIX.search(own_name) and is_remote_folder(url):
         remote_walk = functools.partial(walk_remote, url, cache)
-        return _folder_or_archive(url, own_name, remote_walk, choose, kind="folder")
+        return _folder_or_archive(url, own_name, remote_walk, kind="folder")
     archive_walk = _archive_walk(fetch(url, cache, with_bar=True))
-    return _folder_or_archive(url, own_name, archive_walk, choose, kind="archive")
+    return _folder_or_archive(url, own_name, archive_walk, kind="archive")
 
 
-def _list(listed: ListFile, own_name: str, choose: _Choose) -> Source:
-    counts = choose(count_listed(listed), source=listed.name)
-    images = functools.partial(read_listed, listed, _chosen(counts))
-    return Source("list", own_name.rpartition(".")[0], counts, {}, images)
+def _list(listed: ListFile, own_name: str) -> _Found:
+    read = functools.partial(read_listed, listed)
+    return "list", own_name.rpartition(".")[0], count_listed(listed), {}, read
 
 
 def _archive_walk(path: Path) -> Walk:
@@ -148,15 +144,10 @@ def _archive_walk(path: Path) -> Walk:
     return functools.partial(walk_archive, path, nested=True)
 
 
-def _folder_or_archive(name: str, own_name: str, walk: Walk, choose: _Choose, kind: str) -> Source:
+def _folder_or_archive(name: str, own_name: str, walk: Walk, kind: str) -> _Found:
     listing = list_images(name, walk)
-    counts = choose(listing.split_counts, source=name)
     streamed = kind != "folder"
-    images = functools.partial(read_images, walk, listing, _chosen(counts), streamed)
+    read = functools.partial(read_images, walk, listing, streamed=streamed)
     if streamed:
         own_name = _ARCHIVE_SUFFIX.sub("", own_name)
-    return Source(kind, own_name, counts, listing.ignored, images)
-
-
-def _chosen(split_counts: dict[str, dict[str, int]]) -> frozenset[str]:
-    return frozenset(name for counts in split_counts.values() for name in counts)
+    return kind, own_name, listing.split_counts, listing.ignored, read

@@ -182,13 +182,10 @@ def take_ahead(items: Iterable[Item], count: int) -> Iterator[Item]:
 
 @contextlib.contextmanager
 def read_ahead(images: Iterable[SourceImage]) -> Iterator[Iterator[tuple[SourceImage, bytes]]]:
-    """Gives `images` with their bytes, in their order.
+    """Gives `images` with their bytes, in order; an `InputError` at one that cannot be read.
 
     Those of other machines are fetched by several threads at a time. Those of this machine are
     read when they are asked for.
-
-    Raises:
-        InputError: at an image that cannot be read.
     """
     with threads(_CONNECTIONS) as pool:
         reads = ((i, pool.submit(i.read).result if i.is_remote else i.read) for i in images)

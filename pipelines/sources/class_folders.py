@@ -2,11 +2,11 @@
 
 import dataclasses
 import functools
-import itertools
 import posixpath
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from pipelines.runtime.console import printable
 from pipelines.runtime.errors import InputError
 from pipelines.sources.base import (
     STUDY_CLASSES,
@@ -76,8 +76,7 @@ def read_images(
 ) -> Iterator[SourceImage]:
     """The images of `classes`, in the order of `walk`.
 
-    Args:
-        streamed: Whether bytes can be had only while the walk stands at their member.
+    With `streamed`, bytes can be had only while the walk stands at their member.
     """
     root = f"{listing.root}/" if listing.root else ""
     for member in walk():
@@ -132,7 +131,13 @@ def _class_parents(
     root = posixpath.commonpath(holders) if len(holders) > 1 else posixpath.dirname(*holders)
     deeper = holders - {root}
     if {posixpath.dirname(holder) for holder in deeper} == {root}:
-        _check_not_splits(source, deeper)
+        names = sorted(map(posixpath.basename, deeper))
+        if len(names) > 1 and all(map(split_named, names)):
+            raise InputError(
+                f"received {source!r} with images directly in {', '.join(names)}, expected class "
+                "folders in each of these, as in train/Faces/image_0001.jpg; sort the images into "
+                "one folder a class."
+            )
         return root, {root: ""}
     splits = _split_folders(source, root, deeper.union(folders))
     if len(splits) > 1 and all(h in splits or posixpath.dirname(h) in splits for h in deeper):
@@ -162,27 +167,15 @@ def _split_folders(source: str, root: str, folders: Iterable[str]) -> dict[str, 
     return splits
 
 
-def _check_not_splits(source: str, class_folders: set[str]) -> None:
-    names = sorted(map(posixpath.basename, class_folders))
-    if len(names) > 1 and all(map(split_named, names)):
-        raise InputError(
-            f"received {source!r} with images directly in {', '.join(names)}, expected class "
-            "folders in each of these, as in train/Faces/image_0001.jpg; sort the images into one "
-            "folder a class."
-        )
-
-
 def choose_classes(
     split_counts: SplitCounts, classes: Sequence[str], source: str, *, for_training: bool = True
 ) -> SplitCounts:
-    """The counts of the classes wanted, in label order.
+    """The counts of the classes wanted, in label order: see `open_source`.
 
     Args:
         split_counts: Split, or '' -> class -> number of images.
-        classes: Those wanted; none for the study's four where the source has them all, else for
-            every class.
-        for_training: Whether a model is to be trained to tell them apart. If not, one is enough,
-            each that has images counts unless chosen, and a split may lack some.
+        for_training: If not, one class is enough, each that has images counts unless chosen, and a
+            split may lack some.
 
     Raises:
         InputError: when a class is missing or empty, also in one split only; when its name cannot
@@ -190,20 +183,18 @@ def choose_classes(
             none for training.
     """
     available = total_counts(split_counts)
-    if not for_training:
+    if for_training:
+        whole_study = all(available.get(name) for name in STUDY_CLASSES)
+        chosen = sorted(set(classes)) or list(STUDY_CLASSES if whole_study else available)
+        _check_chosen(chosen, available, source)
+        if any(split_counts):
+            _check_splits(chosen, split_counts, source)
+    else:
         chosen = sorted(set(classes)) or [name for name, count in available.items() if count]
         _check_available(chosen, available, source)
-        return {
-            split: {name: counts.get(name, 0) for name in chosen}
-            for split, counts in split_counts.items()
-        }
-    whole_study = all(available.get(name) for name in STUDY_CLASSES)
-    chosen = sorted(set(classes)) or (list(STUDY_CLASSES) if whole_study else sorted(available))
-    _check_chosen(chosen, available, source)
-    if any(split_counts):
-        _check_splits(chosen, split_counts, source)
     return {
-        split: {name: counts[name] for name in chosen} for split, counts in split_counts.items()
+        split: {name: counts.get(name, 0) for name in chosen}
+        for split, counts in split_counts.items()
     }
 
 
@@ -255,8 +246,6 @@ def _check_splits(chosen: list[str], split_counts: SplitCounts, source: str) -> 
 
 
 def _listed(names: Iterable[str]) -> str:
-    shown = [name if name.isprintable() else repr(name) for name in names]
-    more = len(shown) - _MAX_LISTED
-    return ", ".join(itertools.islice(shown, _MAX_LISTED)) + (
-        f" and {more} more" if more > 0 else ""
-    )
+    shown = list(map(printable, names))
+    more = f" and {len(shown) - _MAX_LISTED} more" if len(shown) > _MAX_LISTED else ""
+    return ", ".join(shown[:_MAX_LISTED]) + more

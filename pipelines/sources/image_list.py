@@ -5,7 +5,6 @@ import functools
 import json
 import os
 import posixpath
-import re
 import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,12 +17,10 @@ from pipelines.sources.base import SourceImage, split_named
 from pipelines.sources.local import read_file
 from pipelines.tfrecords.manifest import SPLITS
 
-_SUFFIX = re.compile(r"\.(csv|jsonl|ndjson|json)$", re.IGNORECASE)
-
 
 def is_list(name: str) -> bool:
     """Whether a file is named as lists are."""
-    return bool(_SUFFIX.search(name))
+    return name.lower().endswith((".csv", ".jsonl", ".ndjson", ".json"))
 
 
 class ListFile(NamedTuple):
@@ -34,13 +31,6 @@ class ListFile(NamedTuple):
     cache: Path  # where images that have addresses are fetched to
 
 
-class _Line(NamedTuple):
-    number: int
-    path: str
-    label: str
-    split: str
-
-
 def count_listed(listed: ListFile) -> dict[str, dict[str, int]]:
     """Split, or '' -> class -> number of images; looks whether every file on disk is there.
 
@@ -49,17 +39,17 @@ def count_listed(listed: ListFile) -> dict[str, dict[str, int]]:
     """
     counts: dict[str, Counter[str]] = {}
     first_of: dict[str, int] = {}
-    for line in _lines(listed):
-        fail = functools.partial(_fail, listed, line.number)
-        place = _place(listed, line)
+    for number, path, label, split in _lines(listed):
+        fail = functools.partial(_fail, listed, number)
+        place = _place(listed, number, path)
         if place in first_of:
-            fail(f"path {line.path!r}, which line {first_of[place]} has", "every file once")
+            fail(f"path {path!r}, which line {first_of[place]} has", "every file once")
         if not is_remote(place) and not os.path.isfile(place):
-            fail(f"path {line.path!r}, where there is no file", f"one at {place!r}")
-        first_of[place] = line.number
-        counts.setdefault(line.split, Counter())[line.label] += 1
+            fail(f"path {path!r}, where there is no file", f"one at {place!r}")
+        first_of[place] = number
+        counts.setdefault(split, Counter())[label] += 1
         if "" in counts and len(counts) > 1:
-            fail(f"split {line.split!r} unlike lines before", "a split on every line or on none")
+            fail(f"split {split!r} unlike lines before", "a split on every line or on none")
     if not counts:
         raise InputError(
             f"received the list {listed.name!r} without any image, expected a line for each; add "
@@ -79,35 +69,34 @@ def read_listed(listed: ListFile, classes: frozenset[str]) -> Iterator[SourceIma
     Raises:
         InputError: at the first line that cannot be used.
     """
-    for line in _lines(listed):
-        if line.label in classes:
-            place = _place(listed, line)
+    for number, path, label, split in _lines(listed):
+        if label in classes:
+            place = _place(listed, number, path)
             read: Callable[[], bytes] = functools.partial(read_file, Path(place))
             if is_remote(place):
                 from pipelines.sources.remote import read_remote
 
                 read = functools.partial(read_remote, place, listed.cache)
-            yield SourceImage(line.label, line.path, read, line.split, is_remote(place))
+            yield SourceImage(label, path, read, split, is_remote(place))
 
 
-def _place(listed: ListFile, line: _Line) -> str:
-    """Where an image lies: its address, or its path on this machine."""
-    if is_remote(line.path):
-        return line.path
+def _place(listed: ListFile, number: int, path: str) -> str:
+    """Where the image on a line lies: its address, or its path on this machine."""
+    if is_remote(path):
+        return path
     if not is_remote(listed.name):
-        return os.path.normpath(listed.path.parent / line.path)
-    if line.path.startswith("/"):
+        return os.path.normpath(listed.path.parent / path)
+    if path.startswith("/"):
         # It would be a file of this machine that somebody elsewhere has chosen.
-        _fail(listed, line.number, f"absolute path {line.path!r}", "paths from the list's folder")
+        _fail(listed, number, f"absolute path {path!r}", "paths from the list's folder")
     from pipelines.sources.remote import is_web
 
     folder = posixpath.dirname(listed.name.partition("?")[0])
-    path = urllib.parse.quote(line.path) if is_web(listed.name) else line.path
-    return posixpath.join(folder, path)
+    return posixpath.join(folder, urllib.parse.quote(path) if is_web(listed.name) else path)
 
 
-def _lines(listed: ListFile) -> Iterator[_Line]:
-    """The list's lines, each checked by itself."""
+def _lines(listed: ListFile) -> Iterator[tuple[int, str, str, str]]:
+    """Number, path, label and split of the list's lines, each checked by itself."""
     rows = _csv_rows if listed.name.lower().endswith(".csv") else _json_rows
     for number, row in rows(listed):
         fail = functools.partial(_fail, listed, number)
@@ -121,7 +110,7 @@ def _lines(listed: ListFile) -> Iterator[_Line]:
         named = split_named(split) if isinstance(split, str) else ""
         if split not in (None, "") and not named:
             fail(f"split {split!r}", f"one of {', '.join(SPLITS)}")
-        yield _Line(number, path, label, named)
+        yield number, path, label, named
 
 
 def _csv_rows(listed: ListFile) -> Iterator[tuple[int, dict[str, Any]]]:

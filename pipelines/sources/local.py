@@ -42,11 +42,7 @@ def walk_folder(root: Path) -> Iterator[Member]:
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
-    """The file's bytes, one more than `MAX_FILE_BYTES` at most.
-
-    Raises:
-        InputError: when it cannot be read.
-    """
+    """The file's bytes, one more than `MAX_FILE_BYTES` at most; an `InputError` if unreadable."""
     try:
         # Not by `open`, which takes longer than the disk's cache does for a small image.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -155,7 +151,9 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
 
 
 def _walk_tar(stream: IO[bytes], path: Path) -> Iterator[tuple[Member, _Open | None]]:
-    plain = _without_gzip(stream)
+    # peek, because a member of a streamed tar cannot be rewound.
+    zipped = stream.peek(2)[:2] == b"\x1f\x8b"  # type: ignore[attr-defined]
+    plain = cast(IO[bytes], gzip.GzipFile(fileobj=stream)) if zipped else stream
     options: Any = {"mode": "r|", "tarinfo": _StrictTarInfo, "encoding": "utf-8"}
     with tarfile.open(fileobj=plain, **options) as archive:
         while (info := archive.next()) is not None:
@@ -188,13 +186,6 @@ class _StrictTarInfo(tarfile.TarInfo):
             raise  # two blocks of zeros: the proper end
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"the archive breaks off: {error}") from error
-
-
-def _without_gzip(stream: IO[bytes]) -> IO[bytes]:
-    # peek, because a member of a streamed tar cannot be rewound.
-    if stream.peek(2)[:2] == b"\x1f\x8b":  # type: ignore[attr-defined]
-        return cast(IO[bytes], gzip.GzipFile(fileobj=stream))
-    return stream
 
 
 def _read(opener: _Open, path: Path) -> bytes:

@@ -1,11 +1,11 @@
 """Files on other machines: listed where they are, and fetched once into a cache on this one.
 
 What fsspec reads is read through it, and what only TensorFlow's own file systems read, through
-those. Caltech-101 as published is fetched with its checksum.
+those. Caltech-101 as published is fetched with its checksum. Whatever cannot be reached, listed or
+fetched is an `InputError`.
 """
 
 import contextlib
-import dataclasses
 import functools
 import hashlib
 import os
@@ -18,7 +18,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import fsspec
 from fsspec.callbacks import TqdmCallback
@@ -37,7 +37,6 @@ _VERSION_KEYS = (
     "ETag", "etag", "generation", "md5Hash", "Content-MD5", "Digest", "Last-Modified",
     "LastModified", "last_modified", "mtime", "modified", "created", "size",
 )  # fmt: skip
-_ANSWER_SECONDS = 20
 
 
 def is_web(name: str) -> bool:
@@ -52,11 +51,7 @@ def base_name(url: str) -> str:
 
 
 def is_remote_folder(url: str) -> bool:
-    """Whether there is a folder at `url`. On the web, its address ends with a slash.
-
-    Raises:
-        InputError: when it cannot be reached.
-    """
+    """Whether there is a folder at `url`. On the web, its address ends with a slash."""
     with _as_input_errors(url):
         file_system, path = _connect(url)
         info = file_system.info(path)
@@ -65,11 +60,7 @@ def is_remote_folder(url: str) -> bool:
 
 
 def walk_remote(url: str, cache: Path) -> Iterator[Member]:
-    """All files and folders under `url`, in sorted order; their bytes are fetched when read.
-
-    Raises:
-        InputError: when a folder cannot be listed.
-    """
+    """All files and folders under `url`, in sorted order; their bytes are fetched when read."""
     with _as_input_errors(url):
         file_system, root = _connect(url)
         file_system.invalidate_cache()  # of an earlier pass, which may have been long ago
@@ -95,11 +86,7 @@ def _walk(file_system: Any, folder: str, prefix: str) -> Iterator[tuple[str, str
 
 
 def read_remote(url: str, cache: Path, path: str = "") -> bytes:
-    """The bytes of the file at `url`, or at `path` on the same file system.
-
-    Raises:
-        InputError: when it cannot be fetched.
-    """
+    """The bytes of the file at `url`, or at `path` on the same file system."""
     return read_file(fetch(url, cache, path))
 
 
@@ -113,9 +100,6 @@ def fetch(url: str, cache: Path, path: str = "", with_bar: bool = False) -> Path
         cache: Folder on this machine; made where it is missing.
         path: The file in the words of the file system, where `url` is not the file's own.
         with_bar: Whether a terminal shows how far it is.
-
-    Raises:
-        InputError: when it cannot be fetched.
     """
     with _as_input_errors(path or url):
         file_system, own_path = _connect(url)
@@ -153,7 +137,10 @@ def _connect(url: str) -> tuple[Any, str]:
     try:
         return fsspec.core.url_to_fs(url, **_options(url))
     except (ImportError, ValueError) as error:
-        if _tensorflow_reads(_protocol(url)):
+        import_tensorflow()
+        import tensorflow as tf
+
+        if _protocol(url) in tf.io.gfile.get_registered_schemes():
             return GfileSystem(), url
         raise InputError(
             f"received {url!r}, which this machine has no means to read ({_first_line(error)}), "
@@ -207,14 +194,6 @@ def _as_input_errors(url: str) -> Iterator[None]:
         ) from error
 
 
-def _tensorflow_reads(protocol: str) -> bool:
-    """Whether TensorFlow has a file system for addresses that begin with `protocol`://."""
-    import_tensorflow()
-    import tensorflow as tf
-
-    return protocol in tf.io.gfile.get_registered_schemes()
-
-
 class GfileSystem(AbstractFileSystem):
     """Lists and reads through `tf.io.gfile`; a path is a whole address."""
 
@@ -248,20 +227,15 @@ class GfileSystem(AbstractFileSystem):
     def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
         import tensorflow as tf
 
-        return cast(Any, tf.io.gfile.GFile(path, mode))
+        return tf.io.gfile.GFile(path, mode)
 
 
-@dataclasses.dataclass(frozen=True)
-class RemoteArchive:
+class RemoteArchive(NamedTuple):
     """A file on the web that is known to the byte."""
 
     url: str
     num_bytes: int
     sha256: str
-
-    @property
-    def file_name(self) -> str:
-        return self.url.rsplit("/", 1)[-1]
 
 
 # Li, Andreeto, Ranzato and Perona, CaltechDATA, DOI 10.22002/D1.20086, CC BY 4.0.
@@ -273,64 +247,57 @@ CALTECH101 = RemoteArchive(
 
 
 def download(archive: RemoteArchive, download_dir: str) -> Path:
-    """The path of `archive` on this machine, fetched unless an earlier call has done so.
+    """The path of `archive` on this machine, fetched and checked unless that is done already.
 
     Args:
         download_dir: Where TensorFlow Datasets keeps downloads; made where it is missing.
-
-    Raises:
-        InputError: when it cannot be fetched, or is not the file that it should be.
     """
     # Here, because a source on disk has no need of it.
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
     directory = Path(download_dir).expanduser()
-    known = tfds.download.checksums.UrlInfo(
-        size=archive.num_bytes, checksum=archive.sha256, filename=archive.file_name
-    )
-    if not console.shows_bars():
-        tfds.disable_progress_bar()
-    kept_as = tfds.download.resource.get_dl_fname(archive.url, archive.sha256)
+    url, num_bytes, sha256 = archive
+    file_name = base_name(url)
+    known = tfds.download.checksums.UrlInfo(size=num_bytes, checksum=sha256, filename=file_name)
+    kept_as = tfds.download.resource.get_dl_fname(url, sha256)
     try:
-        if not (directory / kept_as).exists():
-            reach(archive.url)
-        with without_leftovers(directory):
+        with downloading(directory, None if (directory / kept_as).exists() else url):
             manager = tfds.download.DownloadManager(
-                download_dir=directory,
-                url_infos={archive.url: known},
-                force_checksums_validation=True,
+                download_dir=directory, url_infos={url: known}, force_checksums_validation=True
             )
-            return Path(manager.download(archive.url))
+            return Path(manager.download(url))
     # requests' errors are OSErrors; TFDS' own derive from Exception alone.
     except (OSError, tfds.download.DownloadError, NonMatchingChecksumError) as error:
         problem = "wrong checksum" if isinstance(error, NonMatchingChecksumError) else str(error)
         raise InputError(
-            f"received no usable download of {archive.url} ({problem}), expected "
-            f"{archive.num_bytes} bytes with SHA-256 {archive.sha256}; fetch it by hand (a "
-            f"browser, or `curl -LO {archive.url}`) and pass --source=PATH/TO/{archive.file_name}."
+            f"received no usable download of {url} ({problem}), expected {num_bytes} bytes with "
+            f"SHA-256 {sha256}; fetch it by hand (a browser, or `curl -LO {url}`) and pass "
+            f"--source=PATH/TO/{file_name}."
         ) from error
 
 
 @contextlib.contextmanager
-def without_leftovers(directory: Path) -> Iterator[None]:
-    """Removes what a download by TensorFlow Datasets left half-way in `directory`."""
+def downloading(directory: Path, origin: str | None) -> Iterator[None]:
+    """Around a download by TensorFlow Datasets: no bars where none are shown, and no remains.
+
+    What is left half-way in `directory` is removed.
+
+    Raises:
+        OSError: at once when nobody answers at `origin`, which TFDS would try for eight minutes.
+    """
+    import tensorflow_datasets as tfds
+
+    if not console.shows_bars():
+        tfds.disable_progress_bar()
+    if origin is not None:
+        # Any answer will do; whether the server gives the file, the download will tell.
+        with contextlib.suppress(urllib.error.HTTPError):
+            request = urllib.request.Request(origin, method="HEAD")
+            urllib.request.urlopen(request, timeout=_REACH_SECONDS).close()
     earlier = set(directory.glob("*.tmp.*"))
     try:
         yield
     finally:
         for leftover in set(directory.glob("*.tmp.*")) - earlier:
             shutil.rmtree(leftover, ignore_errors=True)
-
-
-def reach(url: str) -> None:
-    """Fails at once where there is no network: TFDS would try again for eight minutes.
-
-    Raises:
-        OSError: when nobody answers at `url`.
-    """
-    request = urllib.request.Request(url, method="HEAD")
-    try:
-        urllib.request.urlopen(request, timeout=_ANSWER_SECONDS).close()
-    except urllib.error.HTTPError:
-        pass  # The server answers; whether it gives the file, the download will tell.

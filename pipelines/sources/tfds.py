@@ -3,7 +3,6 @@
 The images stay as the set holds them, encoded; nothing is decoded here.
 """
 
-import contextlib
 import difflib
 import functools
 import os
@@ -17,17 +16,18 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-from pipelines.runtime import console
 from pipelines.runtime.console import progress
 from pipelines.runtime.errors import InputError, one_line
 from pipelines.sources.base import SourceImage, split_named
-from pipelines.sources.remote import reach, without_leftovers
+from pipelines.sources.remote import downloading
 from pipelines.tfrecords.manifest import SPLITS
 
 _INFO_NAME = "dataset_info.json"
 _NAME_FEATURES = ("file_name", "image/file_name", "image/filename", "filename", "id")
 # The first of these that gives every example another name is taken.
 _NAMINGS = ("{own}", "{entry}/{class_name}/{own}", "{entry}/{number:08}")
+# The parts of a name, the class, and the image, which is b'' where it was not asked for.
+_Example = tuple[dict[str, Any], str, bytes]
 
 
 class Features(NamedTuple):
@@ -38,16 +38,7 @@ class Features(NamedTuple):
     file_name: str
 
 
-def _reason(error: Exception) -> str:
-    return one_line(error)[:300]
-
-
-def find_builder(source: str) -> Any:
-    """The builder of `tfds:NAME`, as `tfds.builder` takes names, or of `tfds:DIRECTORY`.
-
-    Raises:
-        InputError: when there is no such set, or not at that version or in that configuration.
-    """
+def _builder(source: str) -> Any:
     name = os.path.expanduser(source.removeprefix("tfds:"))
     there = epath.Path(name, _INFO_NAME).exists() if name else False
     try:
@@ -66,17 +57,13 @@ def find_builder(source: str) -> Any:
     except Exception as error:  # a builder of somebody's raises whatever it does
         raise InputError(
             f"received the source {source!r}, which TensorFlow Datasets cannot open "
-            f"({_reason(error)}), expected NAME, NAME/CONFIG or NAME:VERSION of a set, or the "
-            "directory of a prepared one; see to the name."
+            f"({one_line(error, 300)}), expected NAME, NAME/CONFIG or NAME:VERSION of a set, or "
+            "the directory of a prepared one; see to the name."
         ) from error
 
 
-def find_features(source: str, builder: Any) -> Features:
-    """The image and its label: those that the set is meant for, else the only ones of their kinds.
-
-    Raises:
-        InputError: when there are none, or several.
-    """
+def _features(source: str, builder: Any) -> Features:
+    """Image and label: those that the set is meant for, else the only ones of their kinds."""
     features = dict(sorted(builder.info.features.items()))  # TFDS reads them in any order
     keys = builder.info.supervised_keys
     meant = [key for key in keys or () if isinstance(key, str)]
@@ -96,37 +83,29 @@ def find_features(source: str, builder: Any) -> Features:
     return Features(found[0], found[1], next(scalars, ""))
 
 
-def prepare(source: str, builder: Any, download_dir: str) -> None:
-    """Downloads and prepares the set in `TFDS_DATA_DIR`, unless that is done already.
-
-    Raises:
-        InputError: when it cannot be downloaded or made.
-    """
+def _prepare(source: str, builder: Any, download_dir: str) -> None:
+    """Downloads and prepares the set in `TFDS_DATA_DIR`, unless that is done already."""
     if epath.Path(builder.data_dir, _INFO_NAME).exists():
         return
     directory = Path(download_dir).expanduser()
-    if not console.shows_bars():
-        tfds.disable_progress_bar()
     try:
-        _reach_origin(builder, directory)
-        with without_leftovers(directory):
+        with downloading(directory, _missing_origin(builder, directory)):
             builder.download_and_prepare(download_dir=str(directory))
     except Exception as error:  # a builder of somebody's raises whatever it does
         raise InputError(
             f"received the source {source!r}, which is not in {str(builder.data_dir)!r} and could "
-            f"not be made there ({_reason(error)}), expected a set that is prepared, or can be "
-            "downloaded; see to the network, to TFDS_DATA_DIR and to what its page in the "
+            f"not be made there ({one_line(error, 300)}), expected a set that is prepared, or can "
+            "be downloaded; see to the network, to TFDS_DATA_DIR and to what its page in the "
             "catalogue of TensorFlow Datasets asks for."
         ) from error
 
 
-def _reach_origin(builder: Any, directory: Path) -> None:
-    """Fails at once where there is no network: TFDS would try again for minutes."""
+def _missing_origin(builder: Any, directory: Path) -> str | None:
+    """An address that the set is fetched from, unless some of its files are there."""
     file_name = tfds.download.resource.get_dl_fname
     known = builder.url_infos or {}
-    files = [(url, file_name(url, info.checksum)) for url, info in known.items()]
-    if files and not any((directory / name).exists() for _, name in files):
-        reach(files[0][0])
+    names = [file_name(url, info.checksum) for url, info in known.items()]
+    return None if any((directory / name).exists() for name in names) else next(iter(known), None)
 
 
 class TfdsSet(NamedTuple):
@@ -151,24 +130,16 @@ class TfdsListing(NamedTuple):
     naming: str  # how examples are named
 
 
-class _Example(NamedTuple):
-    """`image` is b'' where it was not asked for."""
-
-    name_parts: dict[str, Any]
-    class_name: str
-    image: bytes
-
-
 def open_set(source: str, download_dir: str) -> TfdsSet:
-    """The set that `tfds:NAME` or `tfds:DIRECTORY` names, prepared.
+    """The set that `tfds:NAME`, as `tfds.builder` takes names, or `tfds:DIRECTORY` names, prepared.
 
     Raises:
-        InputError: when there is none, when it holds no labelled images, and when it can be
-            neither found on this machine nor made.
+        InputError: when there is none, or not at that version or in that configuration, when it
+            has no image or no label or several of them, and when it can be neither found nor made.
     """
-    builder = find_builder(source)
-    features = find_features(source, builder)  # before anything is downloaded
-    prepare(source, builder, download_dir)
+    builder = _builder(source)
+    features = _features(source, builder)  # before anything is downloaded
+    _prepare(source, builder, download_dir)
     return TfdsSet(source, builder, features)
 
 
@@ -186,13 +157,13 @@ def list_examples(data: TfdsSet) -> TfdsListing:
     for entry, split in entries.items():
         total = data.builder.info.splits[entry].num_examples
         examples = _examples(data, entry, (data.features.label, data.features.file_name))
-        for example in progress(examples, total, f"Counting labels of {entry}"):
-            if not example.class_name:
+        for parts, class_name, _ in progress(examples, total, f"Counting labels of {entry}"):
+            if not class_name:
                 ignored["example without a label"] += 1
                 continue
-            counts.setdefault(split, Counter())[example.class_name] += 1
+            counts.setdefault(split, Counter())[class_name] += 1
             for naming in list(seen):
-                name = naming.format(**example.name_parts)
+                name = naming.format(**parts)
                 if name in seen[naming]:
                     del seen[naming]
                 else:
@@ -213,11 +184,10 @@ def read_examples(
         InputError: when the set cannot be read to its end.
     """
     for entry, split in listing.splits.items():
-        for example in _examples(data, entry, data.features):
-            if example.class_name in classes:
-                name = listing.naming.format(**example.name_parts)
-                read = functools.partial(bytes, example.image)
-                yield SourceImage(example.class_name, name, read, split)
+        for parts, class_name, image in _examples(data, entry, data.features):
+            if class_name in classes:
+                read = functools.partial(bytes, image)
+                yield SourceImage(class_name, listing.naming.format(**parts), read, split)
 
 
 def _entries(data: TfdsSet, ignored: Counter[str]) -> dict[str, str]:
@@ -241,36 +211,29 @@ def _examples(data: TfdsSet, entry: str, keys: Sequence[str]) -> Iterator[_Examp
     skip = {image: tfds.decode.SkipDecoding()} if image in keys else None
     decoders = tfds.decode.PartialDecoding({key: True for key in keys if key}, decoders=skip)
     class_names = data.builder.info.features[label].names
+    verbosity = logging.get_verbosity()
     try:
-        with _without_warnings():
+        logging.set_verbosity(min(verbosity, logging.ERROR))  # TFDS warns against its own code
+        try:
             examples = data.builder.as_dataset(
                 split=entry, decoders=decoders, shuffle_files=False, read_config=_read_config()
             )
+        finally:
+            logging.set_verbosity(verbosity)
         for number, example in enumerate(examples.as_numpy_iterator()):
             labelled = 0 <= example[label] < len(class_names)
             class_name = class_names[example[label]] if labelled else ""
             own = example[file_name] if file_name else ""
             own = own.decode("utf-8", "surrogateescape") if isinstance(own, bytes) else str(own)
             parts = {"own": own, "entry": entry, "class_name": class_name, "number": number}
-            yield _Example(parts, class_name, example.get(image, b""))
+            yield parts, class_name, example.get(image, b"")
     # NotImplementedError: a file format that TFDS does not read with tf.data.
     except (tf.errors.OpError, OSError, AssertionError, NotImplementedError) as error:
         raise InputError(
             f"received the source {data.source!r}, whose split {entry!r} cannot be read to its end "
-            f"({_reason(error)}), expected a whole prepared set; remove "
+            f"({one_line(error, 300)}), expected a whole prepared set; remove "
             f"{str(data.builder.data_dir)!r} and prepare it again."
         ) from error
-
-
-@contextlib.contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Hides what TensorFlow Datasets logs against its own code."""
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(min(verbosity, logging.ERROR))
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
 
 
 def _read_config() -> Any:

@@ -37,11 +37,7 @@ class RecordIndex:
 def write_index(
     directory: str | os.PathLike[str], indices: Mapping[str, RecordIndex]
 ) -> dict[str, str]:
-    """Writes `index.npz` into `directory`, the same bytes for the same indices.
-
-    Returns:
-        The name of the file -> its SHA-256.
-    """
+    """Writes `index.npz`, the same bytes for the same indices; returns its name -> its SHA-256."""
     arrays = {
         f"{split}/{field}": array
         for split, index in indices.items()
@@ -71,9 +67,7 @@ def load_index(dataset: ShardedDataset, split: str) -> RecordIndex:
         raise _unusable(
             path, f"which cannot be read ({error})", f"an index of the split {split!r}"
         ) from error
-    _check_arrays(path, index, split, manifest.splits[split])
-    _check_labels(path, index, split, manifest.splits[split])
-    _check_offsets(path, index, manifest.splits[split])
+    _check(path, index, split, manifest.splits[split])
     return index
 
 
@@ -96,7 +90,7 @@ def _read(path: epath.Path, manifest: Manifest) -> bytes:
     return data
 
 
-def _check_arrays(path: epath.Path, index: RecordIndex, split: str, expected: Split) -> None:
+def _check(path: epath.Path, index: RecordIndex, split: str, expected: Split) -> None:
     for field, array in vars(index).items():
         if array.shape != (expected.num_examples,) or array.dtype != np.int64:
             raise _unusable(
@@ -104,9 +98,6 @@ def _check_arrays(path: epath.Path, index: RecordIndex, split: str, expected: Sp
                 f"whose {field} of the split {split!r} are {array.dtype} of shape {array.shape}",
                 f"int64 of shape {(expected.num_examples,)} as {MANIFEST_NAME} says",
             )
-
-
-def _check_labels(path: epath.Path, index: RecordIndex, split: str, expected: Split) -> None:
     num_classes = len(expected.class_counts)
     # A label out of range is missing in the count of another one.
     known = index.labels[(index.labels >= 0) & (index.labels < num_classes)]
@@ -117,13 +108,9 @@ def _check_labels(path: epath.Path, index: RecordIndex, split: str, expected: Sp
             f"with {counts} records of the classes of the split {split!r}",
             f"{list(expected.class_counts)} as {MANIFEST_NAME} says",
         )
-
-
-def _check_offsets(path: epath.Path, index: RecordIndex, expected: Split) -> None:
     ends_of_shards = np.cumsum([shard.num_examples for shard in expected.shards])
-    for shard, offsets in zip(
-        expected.shards, np.split(index.offsets, ends_of_shards[:-1]), strict=True
-    ):
+    offsets_of_shards = np.split(index.offsets, ends_of_shards[:-1])
+    for shard, offsets in zip(expected.shards, offsets_of_shards, strict=True):
         if offsets[:1].any():
             begins = f"whose first record of {shard.name!r} begins at byte {offsets[0]}"
             raise _unusable(path, begins, "0")

@@ -187,15 +187,11 @@ def load_manifest(data_dir: str | os.PathLike[str]) -> Manifest:
             unreadable, of another schema version, incomplete, or contradicts itself.
     """
     path = (any_path(data_dir) / MANIFEST_NAME).expanduser()
-    if not path.parent.is_dir():
-        raise InputError(
-            f"received the data directory {str(data_dir)!r}, which does not exist, expected a "
-            f"finished set of shards; {_MAKE_ONE.format(data_dir)}"
-        )
     if not path.is_file():
+        lack = f" without a {MANIFEST_NAME}" if path.parent.is_dir() else ", which does not exist"
         raise InputError(
-            f"received the data directory {str(data_dir)!r} without a {MANIFEST_NAME}, expected a "
-            f"finished set of shards; {_MAKE_ONE.format(data_dir)}"
+            f"received the data directory {str(data_dir)!r}{lack}, expected a finished set of "
+            f"shards; {_MAKE_ONE.format(data_dir)}"
         )
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -256,10 +252,8 @@ def _parse(path: "epath.Path", document: Any) -> Manifest:
     try:
         manifest = _manifest_from(document)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        missing = (
-            f"lacks the field {error}" if isinstance(error, KeyError) else f"is not one: {error}"
-        )
-        raise _damaged(path, missing) from error
+        problem = "lacks the field" if isinstance(error, KeyError) else "is not one:"
+        raise _damaged(path, f"{problem} {error}") from error
     if checksum != _sha256_of(document):
         raise _damaged(path, "does not agree with its own checksum")
     return manifest
@@ -267,7 +261,12 @@ def _parse(path: "epath.Path", document: Any) -> Manifest:
 
 def _manifest_from(document: dict[str, Any]) -> Manifest:
     values = {field.name: document[field.name] for field in dataclasses.fields(Manifest)}
-    values["splits"] = {name: _split_from(split) for name, split in document["splits"].items()}
+    values["splits"] = {
+        name: Split(
+            tuple(map(int, split["class_counts"])), tuple(map(_shard_from, split["shards"]))
+        )
+        for name, split in document["splits"].items()
+    }
     values["class_names"] = tuple(document["class_names"])
     values["image_shape"] = tuple(document["image_shape"])
     values["duplicates"] = tuple(tuple(group) for group in document["duplicates"])
@@ -284,23 +283,12 @@ def _manifest_from(document: dict[str, Any]) -> Manifest:
     return manifest
 
 
-def _split_from(document: dict[str, Any]) -> Split:
-    return Split(
-        class_counts=tuple(int(count) for count in document["class_counts"]),
-        shards=tuple(_shard_from(shard) for shard in document["shards"]),
-    )
-
-
 def _shard_from(document: dict[str, Any]) -> Shard:
     name = str(document["name"])
     if name != os.path.basename(name) or name in ("", ".", ".."):
         raise ValueError(f"the shard {name!r} lies outside the data directory")
-    return Shard(
-        name=name,
-        num_examples=int(document["num_examples"]),
-        num_bytes=int(document["num_bytes"]),
-        sha256=str(document["sha256"]),
-    )
+    counts = int(document["num_examples"]), int(document["num_bytes"])
+    return Shard(name, *counts, str(document["sha256"]))
 
 
 def _sha256_of(document: dict[str, Any]) -> str:

@@ -100,8 +100,7 @@ def read_shard(dataset: ShardedDataset, split: str, shard: Shard) -> Iterator[St
     except OSError as error:
         raise _unusable(path, f"cannot be read ({error.strerror or error})") from error
     if number + 1 != shard.num_examples:
-        problem = f"has {number + 1} records and not {shard.num_examples}"
-        raise _unusable(path, problem)
+        raise _unusable(path, f"has {number + 1} records and not {shard.num_examples}")
 
 
 def picked_examples(
@@ -182,16 +181,11 @@ def _parse(
     if not 0 <= label < len(manifest.class_names):
         problem = f"its label is {label}, of {len(manifest.class_names)} classes"
         raise _damaged(path, number, problem)
-    shape = tuple(size or 0 for size in manifest.image_shape)
-    return StoredExample(
-        split=split,
-        label=label,
-        file_name=file_name.decode("utf-8", "surrogateescape"),
-        image=image,
-        pixels_shape=shape if manifest.encoding == "raw" else None,
-        shard=path,
-        record=number,
+    name = file_name.decode("utf-8", "surrogateescape")
+    shape = (
+        tuple(size or 0 for size in manifest.image_shape) if manifest.encoding == "raw" else None
     )
+    return StoredExample(split, label, name, image, shape, path, number)
 
 
 def _damaged(path: epath.Path, number: int, problem: str) -> InputError:

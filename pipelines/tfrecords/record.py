@@ -15,13 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 import google_crc32c
-from google.protobuf import (
-    descriptor_pb2,
-    descriptor_pool,
-    message,
-    message_factory,
-    text_format,
-)
+from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory, text_format
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -75,6 +69,10 @@ message_type {
   field { name: "features" number: 1 type_name: ".records.Features" }
 }
 """
+# In a pool of its own, so that it does not meet TensorFlow's definition in one process.
+_POOL = descriptor_pool.DescriptorPool()
+_POOL.Add(text_format.Parse(_EXAMPLE_PROTO, descriptor_pb2.FileDescriptorProto()))
+_Example = message_factory.GetMessageClass(_POOL.FindMessageTypeByName("records.Example"))
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 HEADER_BYTES = _LENGTH.size + _CRC.size
@@ -82,17 +80,11 @@ FRAME_BYTES = HEADER_BYTES + _CRC.size  # what framing adds to a record
 
 
 class DamagedRecordError(ValueError):
-    """A frame that is not as it was written.
+    """A frame that is not as it was written."""
 
-    Attributes:
-        record: Its number in the file, from 0.
-        is_last: Whether the file cannot be read further.
-    """
-
-    def __init__(self, record: int, problem: str, is_last: bool = True):
+    def __init__(self, problem: str, is_last: bool = True):
         super().__init__(problem)
-        self.record = record
-        self.is_last = is_last
+        self.is_last = is_last  # whether the file cannot be read further
 
 
 # What one example holds.
@@ -143,10 +135,7 @@ def parse_spec() -> "dict[str, tf.io.FixedLenFeature]":
 
 
 def parse_example(serialized: "tf.Tensor") -> "dict[str, tf.Tensor]":
-    """One record's features as scalar tensors, in TensorFlow; works inside tf.data.
-
-    Args:
-        serialized: Scalar string, the data of one record.
+    """The features of one record, a scalar string, as scalar tensors; works inside tf.data.
 
     Raises:
         tf.errors.InvalidArgumentError: when the record is no Example, lacks a feature, or holds
@@ -156,17 +145,6 @@ def parse_example(serialized: "tf.Tensor") -> "dict[str, tf.Tensor]":
     import tensorflow as tf
 
     return tf.io.parse_single_example(serialized, parse_spec())
-
-
-def _example_class() -> Any:
-    # A pool of its own, so that it does not meet TensorFlow's definition in one process.
-    pool = descriptor_pool.DescriptorPool()
-    file = text_format.Parse(_EXAMPLE_PROTO, descriptor_pb2.FileDescriptorProto())
-    pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("records.Example"))
-
-
-_Example = _example_class()
 
 
 # How records stand in a file.
@@ -194,17 +172,14 @@ def scan_records(stream: IO[bytes], num_bytes: int) -> Iterator[bytes | DamagedR
         num_bytes: The size of the file.
     """
     left = num_bytes
-    record = 0
     while left > 0:
         header = stream.read(min(HEADER_BYTES, left))
         if len(header) < HEADER_BYTES:
-            yield DamagedRecordError(
-                record, f"its header is cut: {len(header)} of {HEADER_BYTES} bytes"
-            )
+            yield DamagedRecordError(f"its header is cut: {len(header)} of {HEADER_BYTES} bytes")
             return
         if not is_header(header):
             yield DamagedRecordError(
-                record, "its length does not agree with its checksum; no record after it is found"
+                "its length does not agree with its checksum; no record after it is found"
             )
             return
         expected = _LENGTH.unpack_from(header)[0] + _CRC.size
@@ -212,17 +187,15 @@ def scan_records(stream: IO[bytes], num_bytes: int) -> Iterator[bytes | DamagedR
         # No more than there is: a false length is no reason to ask for memory.
         frame = stream.read(min(expected, left))
         if len(frame) < expected:
-            yield DamagedRecordError(
-                record, f"it is cut: {len(frame)} of {expected} bytes after its header"
-            )
+            problem = f"it is cut: {len(frame)} of {expected} bytes after its header"
+            yield DamagedRecordError(problem)
             return
         data = frame[: -_CRC.size]
         if frame[-_CRC.size :] == _masked_crc(data):
             yield data
         else:
-            yield DamagedRecordError(record, "its data does not agree with its checksum", False)
+            yield DamagedRecordError("its data does not agree with its checksum", False)
         left -= expected
-        record += 1
 
 
 def read_records(contents: bytes | memoryview) -> Iterator[bytes]:

@@ -106,8 +106,7 @@ def _read_shard(stream: IO[bytes], shard: Shard, manifest: Manifest, found: Foun
     if not found.num_bytes:
         found.report(f"it is empty, expected {shard.num_bytes:,} bytes")
         return
-    compressed = _compression_of(stream)
-    if compressed:
+    if compressed := _compression_of(stream):
         found.report(f"it is {compressed}, expected a shard that is not compressed")
         return
     if found.num_bytes != shard.num_bytes:
@@ -124,8 +123,12 @@ def _read_shard(stream: IO[bytes], shard: Shard, manifest: Manifest, found: Foun
         found.num_records += 1
         for problem in _examine_record(record, manifest, found):
             found.report(problem, number)
-    if not (damage and damage.is_last):
-        _compare_counts(number + 1, shard, found)
+    count, expected = number + 1, shard.num_examples
+    is_counted = not (damage and damage.is_last)  # else how many there are is not known
+    if is_counted and count < expected:
+        found.report(f"it is missing: the shard has {count} of {expected} records", count)
+    elif is_counted and count > expected:
+        found.report(f"it is too much: the shard has {count} records, not {expected}", expected)
     if not damage and hashing.sha256.hexdigest() != shard.sha256:
         found.report(
             f"its bytes are not those that were written: SHA-256 {hashing.sha256.hexdigest()}, "
@@ -159,18 +162,6 @@ def _compression_of(stream: IO[bytes]) -> str:
     return "compressed with gzip, whole"
 
 
-def _compare_counts(num_records: int, shard: Shard, found: FoundShard) -> None:
-    expected = shard.num_examples
-    if num_records < expected:
-        found.report(
-            f"it is missing: the shard has {num_records} of {expected} records", num_records
-        )
-    elif num_records > expected:
-        found.report(
-            f"it is too much: the shard has {num_records} records, not {expected}", expected
-        )
-
-
 def _examine_record(data: bytes, manifest: Manifest, found: FoundShard) -> list[str]:
     """What is wrong with a record; takes note of its label and its file name."""
     try:
@@ -179,8 +170,7 @@ def _examine_record(data: bytes, manifest: Manifest, found: FoundShard) -> list[
         return [str(error)]
     problems = []
     for name, kind in FEATURE_KINDS.items():
-        problem = _problem_of_feature(features.get(name), name, kind)
-        if problem:
+        if problem := _problem_of_feature(features.get(name), name, kind):
             problems.append(problem)
     if problems:
         return problems
@@ -231,7 +221,14 @@ def verify(data_dir: str | os.PathLike[str], progress: bool = True) -> Verificat
         manifest = load_manifest(directory)
     except InputError as error:
         return Verification(None, 0, 0, 0, (Problem(MANIFEST_NAME, None, str(error)),))
-    found = _examine_shards(directory, manifest, progress)
+    shards = manifest.shards
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        examined = pool.map(lambda shard: examine_shard(directory, shard, manifest), shards)
+        if progress:
+            examined = show_progress(
+                examined, len(shards), "Verifying shards", lambda s: s.num_bytes
+            )
+        found = list(examined)
     problems = [
         *_problems_of_manifest(directory, manifest),
         *_problems_of_classes(manifest, found),
@@ -239,7 +236,7 @@ def verify(data_dir: str | os.PathLike[str], progress: bool = True) -> Verificat
         *_repeated_names(directory, found),
         *_problems_of_other_files(directory, manifest),
     ]
-    in_order = [MANIFEST_NAME, *(shard.name for shard in manifest.shards)]
+    in_order = [MANIFEST_NAME, *(shard.name for shard in shards)]
     ranks = {name: rank for rank, name in enumerate(in_order)}
     return Verification(
         manifest,
@@ -253,15 +250,6 @@ def verify(data_dir: str | os.PathLike[str], progress: bool = True) -> Verificat
 
 def _place(problem: Problem) -> int:
     return -1 if problem.record is None else problem.record
-
-
-def _examine_shards(directory: epath.Path, manifest: Manifest, progress: bool) -> list[FoundShard]:
-    shards = manifest.shards
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda shard: examine_shard(directory, shard, manifest), shards)
-        if progress:
-            found = show_progress(found, len(shards), "Verifying shards", lambda s: s.num_bytes)
-        return list(found)
 
 
 def _problems_of_manifest(directory: epath.Path, manifest: Manifest) -> Iterator[Problem]:
@@ -346,9 +334,8 @@ def check_sound(data_dir: str | os.PathLike[str]) -> None:
     Raises:
         InputError: if anything is not as it was written, naming the first file and record.
     """
-    verification = verify(data_dir)
-    if verification.problems:
-        raise _damaged(data_dir, verification.manifest, verification.problems)
+    if (found := verify(data_dir)).problems:
+        raise _damaged(data_dir, found.manifest, found.problems)
 
 
 @contextlib.contextmanager
@@ -361,15 +348,11 @@ def damage_named(data_dir: str | os.PathLike[str]) -> Iterator[None]:
     Raises:
         InputError: if the set in `data_dir` is damaged.
     """
-    import tensorflow as tf
+    from tensorflow import errors
 
     try:
         yield
-    except (
-        tf.errors.DataLossError,
-        tf.errors.InvalidArgumentError,
-        tf.errors.NotFoundError,
-    ) as error:
+    except (errors.DataLossError, errors.InvalidArgumentError, errors.NotFoundError) as error:
         verification = verify(data_dir)
         known = verification.manifest.file_names if verification.manifest else frozenset()
         # A file too many lies in nobody's way.

@@ -65,12 +65,7 @@ def plan_shards(
 
 
 def write_shard(path: os.PathLike[str], records: Iterable[bytes]) -> Shard:
-    """Writes one shard, to the disk and not only to its cache, and says what it is.
-
-    Args:
-        path: Local, or wherever `epath` can write.
-        records: As `frame_record` gives them, in their order.
-    """
+    """Writes one shard of framed `records`, to the disk and not only to its cache; describes it."""
     num_examples = num_bytes = 0
     sha256 = hashlib.sha256()
     target = epath.Path(path)
@@ -129,11 +124,7 @@ def write_beside_shards(
 
 
 def write_tfds_metadata(directory: os.PathLike[str], manifest: Manifest) -> dict[str, str]:
-    """Writes what `tfds.builder_from_directory` needs to read the shards in `directory`.
-
-    Returns:
-        The name of each file written -> its SHA-256.
-    """
+    """Writes what `tfds.builder_from_directory` needs; returns each file's name -> its SHA-256."""
     # Only here: TFDS is large, and a training run reads sets without it.
     import tensorflow_datasets as tfds
 

@@ -22,7 +22,7 @@ def time_left():
 @pytest.mark.parametrize(("columns", "has_rate"), [(80, False), (100, True)])
 def test_it_shows_the_time_left_of_epoch_and_run(monkeypatch, time_left, columns, has_rate):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    monkeypatch.setattr(console, "_columns", lambda stream: columns)
+    monkeypatch.setattr(console, "columns", lambda stream: columns)
     with EpochBar(3, 14, images=992, done=32) as bar:
         bar.show(64, loss=0.5, accuracy=0.25, time_left=time_left)
         text = str(bar)

@@ -499,7 +499,7 @@ sys.exit("tensorflow" in sys.modules)
 def test_workers_say_as_much_as_the_launcher_unless_they_are_told_otherwise(monkeypatch):
     commands = []
     monkeypatch.setattr("trainer.launch.launch", lambda config, command: commands.append(command))
-    monkeypatch.setattr(console, "_verbosity", "error")
+    monkeypatch.setattr(console, "verbosity", "error")
     main(LaunchConfig(trainer_flags=("--verbosity=info",)))
     (command,) = commands
     assert command[3] == "--verbosity=error"

@@ -44,7 +44,7 @@ def evaluation_report(
     parts = [report.text, *(f"note: {note}." for note in notes)]
     if skipped:
         head = f"left out, since they cannot be decoded: {len(skipped)}"
-        parts.append("\n".join([head, *first_lines([f"  {n}: {why}" for n, why in skipped])]))
+        parts.append("\n".join([head, *first_lines([f"{n}: {why}" for n, why in skipped])]))
     values = {
         **report.values,
         "run_dir": printable(str(asked.trained.run_dir)),

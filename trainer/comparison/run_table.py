@@ -47,11 +47,11 @@ def remarks(runs: Sequence[Run]) -> Iterator[str]:
     unfinished = [(name, run) for name, run in zip(names, runs, strict=True) if not run.is_finished]
     if unfinished:
         yield "Not finished, and without a report:"
-        yield from first_lines([f"  {name}, {_progress(run)}" for name, run in unfinished])
+        yield from first_lines([f"{name}, {_progress(run)}" for name, run in unfinished])
     others = [name for name, run in zip(names, runs, strict=True) if is_on_other_data(run, runs[0])]
     if others:
         yield f"On other data or splits than {names[0]}; their figures do not compare with it:"
-        yield from first_lines([f"  {name}" for name in others])
+        yield from first_lines(others)
 
 
 def is_on_other_data(run: Run, other: Run) -> bool:

@@ -9,6 +9,7 @@ from pipelines.sources.sample.pen import (
     WHITE,
     Colour,
     Pen,
+    colours,
     hsv,
     mirrored,
     mix,
@@ -16,22 +17,8 @@ from pipelines.sources.sample.pen import (
     smooth,
 )
 
-SKIN_TONES: tuple[Colour, ...] = (
-    (255, 226, 200),
-    (244, 200, 160),
-    (222, 168, 122),
-    (178, 120, 82),
-    (122, 80, 56),
-    (84, 56, 44),
-)
-HAIR_TONES: tuple[Colour, ...] = (
-    (34, 28, 26),
-    (66, 44, 32),
-    (192, 190, 190),
-    (124, 78, 44),
-    (218, 176, 104),
-    (172, 72, 40),
-)
+SKIN_TONES = colours("ffe2c8 f4c8a0 dea87a b27852 7a5038 54382c")
+HAIR_TONES = colours("221c1a 422c20 c0bebe 7c4e2c dab068 ac4828")
 HAIR_STYLES = ("short", "short", "long", "long", "bun", "curls", "bald")
 
 

@@ -8,6 +8,7 @@ from pipelines.sources.sample.pen import (
     WHITE,
     Colour,
     Pen,
+    colours,
     hsv,
     mirrored,
     mix,
@@ -15,14 +16,7 @@ from pipelines.sources.sample.pen import (
     smooth,
 )
 
-COATS: tuple[Colour, ...] = (
-    (232, 174, 94),
-    (216, 152, 80),
-    (240, 200, 134),
-    (210, 202, 188),
-    (188, 138, 84),
-)
-
+COATS = colours("e8ae5e d89850 f0c886 d2cabc bc8a54")
 _ANGLES = np.linspace(0, 2 * np.pi, 5, endpoint=False)
 PENTAGON = np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES)])
 

@@ -111,6 +111,11 @@ def hsv(hue: float, saturation: float, value: float) -> Colour:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
+def colours(codes: str) -> list[Colour]:
+    """Opaque colours, each written as six hexadecimal digits."""
+    return [tuple(bytes.fromhex(code)) for code in codes.split()]
+
+
 def mix(first: Colour, second: Colour, share: float) -> Colour:
     """Colour that is `share` (0 to 1) of the way from the first to the second."""
     return tuple(round(a + (b - a) * share) for a, b in zip(first, second, strict=True))

@@ -6,8 +6,7 @@ place, camera and light are drawn from one distribution for all classes: only th
 
 import io
 import math
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -38,14 +37,7 @@ BLUR = (0.0, 0.9)  # radius in pixels
 
 
 def gradient(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
-    """The backdrop of every scene: two colours that run into each other from top to bottom.
-
-    Args:
-        size: Width and height in pixels.
-
-    Returns:
-        RGB image of that size.
-    """
+    """The backdrop of every scene, RGB: two colours that run into each other from top to bottom."""
     kind = rng.random()
     if kind < 0.4:  # a sky, from midday to dusk
         top = hsv(rng.uniform(0.53, 0.64), rng.uniform(0.2, 0.65), rng.uniform(0.65, 1))
@@ -155,36 +147,23 @@ def plain(pen: Pen, extent: Extent, rng: np.random.Generator) -> None:
 BACKGROUNDS = (clouds, meadow, road, lights, bricks, foliage, clutter, plain)
 
 
-class Subject(NamedTuple):
-    """A drawing, and the half width and half height that the camera has to find room for."""
-
-    draw: Callable[[Pen, np.random.Generator], None]
-    half_width: float
-    half_height: float
-
-
+# A drawing, and the half width and half height that the camera has to find room for.
 SUBJECTS = {
-    "Faces": Subject(draw_face, 0.8, 1.05),
-    "Leopards": Subject(draw_leopard, 1.0, 0.75),
-    "Motorbikes": Subject(draw_motorbike, 1.0, 0.75),
-    "airplanes": Subject(draw_airplane, 1.0, 0.65),
+    "Faces": (draw_face, 0.8, 1.05),
+    "Leopards": (draw_leopard, 1.0, 0.75),
+    "Motorbikes": (draw_motorbike, 1.0, 0.75),
+    "airplanes": (draw_airplane, 1.0, 0.65),
 }
 CLASS_NAMES: tuple[str, ...] = tuple(SUBJECTS)
 
 
 def draw_image(class_name: str, index: int, seed: int) -> Image.Image:
-    """Draws one image, a pure function of its arguments.
+    """Draws one image, RGB, width and height each in SIDES: a pure function of its arguments.
 
     Args:
-        class_name: One of CLASS_NAMES.
+        class_name: One of CLASS_NAMES; ValueError for another.
         index: Number of the image in its class, from 0.
         seed: Number of the sample, from 0.
-
-    Returns:
-        RGB image, width and height each in SIDES.
-
-    Raises:
-        ValueError: if the class is unknown.
     """
     if class_name not in CLASS_NAMES:
         raise ValueError(
@@ -194,18 +173,13 @@ def draw_image(class_name: str, index: int, seed: int) -> Image.Image:
     rng = np.random.default_rng([seed, CLASS_NAMES.index(class_name), index])
     width, height = (int(side) for side in rng.integers(SIDES[0], SIDES[1], 2, endpoint=True))
     place = _place(rng, (width, height))
-    image = _with_subject(rng, place, SUBJECTS[class_name])
-    return _lit(rng, image)
+    return _lit(rng, _with_subject(rng, place, class_name))
 
 
 def draw_sample(
     seed: int = 0, images_per_class: int = IMAGES_PER_CLASS
 ) -> Iterator[tuple[str, str, bytes]]:
     """Draws the sample, class by class; the same bytes for the same seed and Pillow release.
-
-    Args:
-        seed: Another seed draws other images.
-        images_per_class: How many of each class.
 
     Yields:
         Class name, file name ("image_0001.jpg" is the first of its class) and the JPEG.
@@ -235,27 +209,24 @@ def _place(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     return image.filter(ImageFilter.BoxBlur(rng.uniform(*DEFOCUS)))
 
 
-def _with_subject(rng: np.random.Generator, place: Image.Image, subject: Subject) -> Image.Image:
+def _with_subject(rng: np.random.Generator, place: Image.Image, class_name: str) -> Image.Image:
     """The subject in the place, drawn larger and scaled down for smooth edges."""
+    draw, half_width, half_height = SUBJECTS[class_name]
     large = (SUPERSAMPLING * place.width, SUPERSAMPLING * place.height)
     image = place.resize(large, Image.Resampling.NEAREST)  # out of focus, so it has no edges
     pen = _pen(image)
-    camera = _camera(rng, subject, _extent(place.size))
-    subject.draw(Pen(pen.draw, pen.matrix @ camera), rng)
-    return image.resize(place.size, Image.Resampling.LANCZOS)
-
-
-def _camera(rng: np.random.Generator, subject: Subject, extent: tuple[float, float]) -> np.ndarray:
-    """Matrix of shape (3, 3) from the subject's coordinates to those of the scene."""
-    room = min(extent[0] / subject.half_width, extent[1] / subject.half_height)
-    scale = room * rng.uniform(*FILL)
-    x = (extent[0] - scale * subject.half_width) * rng.uniform(-1, 1)
-    y = (extent[1] - scale * subject.half_height) * rng.uniform(-1, 1)
+    width, height = _extent(place.size)
+    scale = min(width / half_width, height / half_height) * rng.uniform(*FILL)
+    x = (width - scale * half_width) * rng.uniform(-1, 1)
+    y = (height - scale * half_height) * rng.uniform(-1, 1)
     facing = pick(rng, [-1.0, 1.0])
     perspective = np.eye(3)
     perspective[2, :2] = rng.uniform(-PERSPECTIVE, PERSPECTIVE, 2)
     turn = np.diag([facing * rng.uniform(*TURN), 1.0, 1.0])
-    return placement(x, y, rng.uniform(-TILT, TILT), scale) @ perspective @ turn
+    # From the subject's coordinates to those of the scene.
+    camera = placement(x, y, rng.uniform(-TILT, TILT), scale) @ perspective @ turn
+    draw(Pen(pen.draw, pen.matrix @ camera), rng)
+    return image.resize(place.size, Image.Resampling.LANCZOS)
 
 
 def _lit(rng: np.random.Generator, image: Image.Image) -> Image.Image:

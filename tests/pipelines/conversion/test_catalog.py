@@ -28,7 +28,7 @@ def test_counts():
     catalog = _inventory(ONE, BAD, TWO, COPY)
     assert catalog.file_names == ["cats/1.jpg", "dogs/2.jpg", "dogs/3.jpg"]
     assert catalog.class_counts([0, 2]) == (1, 1) and catalog.class_counts([]) == (0, 0)
-    assert catalog.seen_counts() == {"": {"cats": 2, "dogs": 2}}
+    assert catalog.seen_counts == {"": {"cats": 2, "dogs": 2}}
     assert catalog.num_seen == 4
 
 

@@ -151,6 +151,20 @@ def test_a_group_stays_on_one_side_whatever_its_size():
     assert {len({worker_data[i] for i in group}) for group in _groups(names, 1)} == {1}
 
 
+def test_a_group_goes_where_the_first_of_its_names_goes_alone():
+    names, classes = _files({"a": 80, "b": 120})
+    order = sorted(range(len(names)), key=names.__getitem__)
+    groups = [(order[place], order[place + 40]) for place in range(0, 40, 3)]
+    followers = {later for _, later in groups}
+    left = [index for index in range(len(names)) if index not in followers]
+    alone = _split([names[i] for i in left], [classes[i] for i in left], 0.25, 0.2, 42)
+    parts = _split(names, classes, 0.25, 0.2, 42, groups=[group[::-1] for group in groups])
+    for part, indices in alone.items():
+        assert [index for index in parts[part] if index not in followers] == [
+            left[index] for index in indices
+        ]
+
+
 def test_no_groups_give_the_plain_split():
     names, classes = _files({"a": 80, "b": 120})
     assert _split(names, classes, 0.25, 0.2, 42) == _split(

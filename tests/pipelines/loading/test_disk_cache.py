@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 
 from pipelines.augmentation.config import Augmentation
 from pipelines.loading import cache as cache_module
-from pipelines.loading.cache import decoded_set, planned_set
+from pipelines.loading.cache import decoded_set
 from pipelines.loading.dataset import eval_batches, train_batches
 from pipelines.loading.decode import decode_and_resize
 from pipelines.loading.options import InputOptions
@@ -98,7 +98,7 @@ def test_its_index_leads_to_its_records(shapes, cache):
 
 def test_a_plan_says_what_would_be_done_and_does_nothing(shapes, cache):
     def plan(size):
-        return planned_set(open_dataset(shapes), size, 1, cache_dir=cache)
+        return decoded_set(open_dataset(shapes), size, 1, cache_dir=cache, make=False)
 
     planned = plan(SIZE)
     assert not cache.exists()
@@ -120,7 +120,7 @@ def test_a_plan_refuses_what_cannot_be_replaced(shapes, cache):
     cache.mkdir()
     (cache / "notes.txt").write_text("")
     with pytest.raises(InputError, match="which holds something, but no"):
-        planned_set(open_dataset(shapes), SIZE, 1, cache_dir=cache)
+        decoded_set(open_dataset(shapes), SIZE, 1, cache_dir=cache, make=False)
 
 
 def test_it_is_a_finished_set(shapes, cache):

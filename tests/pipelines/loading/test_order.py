@@ -10,7 +10,6 @@ from pipelines.loading import order as order_module
 from pipelines.loading.order import (
     BLOCK_RECORDS,
     oversampled_repeats,
-    oversampled_visits,
     plan_blocks,
     shuffled_order,
     stored_order,
@@ -178,7 +177,7 @@ def test_oversampling_visits_all_classes_equally_often():
     orders = [visited(shuffled_order(blocks, 50, 0, epoch, repeats)) for epoch in (0, 1)]
     times = np.array([np.bincount(order, minlength=160) for order in orders])
     for order, counts in zip(orders, times, strict=True):
-        assert len(order) == oversampled_visits((90, 20, 50)) == 270
+        assert len(order) == 270
         assert np.bincount(labels[order]).tolist() == [90, 90, 90]
         assert set(counts[labels == 0]) == {1}
         assert set(counts[labels == 1]) == {4, 5}

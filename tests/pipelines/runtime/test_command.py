@@ -12,7 +12,6 @@ import pytest
 from absl import flags
 
 from pipelines.runtime.command import (
-    after_dashes,
     arguments,
     define_flags,
     help_text,
@@ -89,7 +88,7 @@ def test_wrong_usage(argument, error, message):
 
 @dataclasses.dataclass(frozen=True)
 class RelayConfig(GreetConfig):
-    rest: tuple[str, ...] = after_dashes("FLAGS OF greet", "They are handed on.")
+    rest: tuple[str, ...] = arguments("FLAGS OF greet", "They are handed on.", after_dashes=True)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +128,7 @@ def test_a_command_without_use_for_it_takes_nothing_after_dashes():
 
 
 def test_help_says_what_stands_after_dashes():
-    (rest,) = [field for field in dataclasses.fields(RelayConfig) if field.name == "rest"]
-    text = help_text("relay", "Hands on.", define_flags(RelayConfig), rest)
+    text = help_text("relay", "Hands on.", RelayConfig)
     assert "usage: relay [--flag=value ...] -- FLAGS OF greet\n" in text
     assert "[--flag=value ...] -- FLAGS OF greet\n" in text
     assert "\n-- FLAGS OF greet:\n      They are handed on." in text
@@ -157,8 +155,7 @@ def test_arguments_and_flags_that_are_repeated(given, expected):
 
 
 def test_help_says_what_the_arguments_are():
-    field = next(f for f in dataclasses.fields(ShowConfig) if f.name == "files")
-    text = help_text("show", "Shows.", define_flags(ShowConfig), field)
+    text = help_text("show", "Shows.", ShowConfig)
     assert "usage: show [--flag=value ...] FILE...\n\nFILE...:\n      What is shown." in text
     assert "--tag=VALUE (may be repeated)\n      What is added.\n" in text + "\n"
 

@@ -21,8 +21,8 @@ class FakeTerminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def plain_start(monkeypatch):
-    monkeypatch.setattr(console, "_verbosity", console.DEFAULT_VERBOSITY)
-    monkeypatch.setattr(console, "_typed", {})
+    monkeypatch.setattr(console, "verbosity", console.DEFAULT_VERBOSITY)
+    monkeypatch.setattr(console, "paths_as_typed", {})
     monkeypatch.setenv("TERM", "xterm")
     for name in ("NO_COLOR", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
@@ -89,7 +89,7 @@ def test_an_empty_no_color_does_not_count(monkeypatch):
 
 
 def test_only_results_and_failures_with_error(capsys):
-    console.set_verbosity("error")
+    console.verbosity = "error"
     console.warn("it is late.")
     console.say("epoch 1")
     console.note("waiting")
@@ -100,7 +100,7 @@ def test_only_results_and_failures_with_error(capsys):
 
 
 def test_paths_are_named_as_they_were_typed(capsys):
-    console.set_typed_paths({"/elsewhere/runs": "~/runs"})
+    console.paths_as_typed = {"/elsewhere/runs": "~/runs"}
     console.tell("model /elsewhere/runs/model.keras")
     console.warn("skipped /elsewhere/runs/step-1.npz.")
     output = capsys.readouterr()
@@ -130,7 +130,7 @@ def test_lines_on_a_terminal_of_unknown_size(on_terminal, monkeypatch, size):
 
 def test_neither_with_error(on_terminal, monkeypatch):
     seconds_that_pass(monkeypatch)
-    console.set_verbosity("error")
+    console.verbosity = "error"
     read = on_terminal(24, 80)
     list(progress(range(2), 2, "Counting"))
     print("the end", file=sys.stderr, flush=True)

@@ -36,7 +36,7 @@ class Config:
 
 
 def text_of(config_class, purpose="Greets.", **keywords):
-    return help_text("greet", purpose, define_flags(config_class), None, **keywords)
+    return help_text("greet", purpose, config_class, **keywords)
 
 
 def test_groups_come_in_the_order_that_the_config_names():
@@ -80,10 +80,9 @@ def test_every_command_has_an_example_and_fits_into_80_columns(monkeypatch, name
     monkeypatch.setenv("COLUMNS", "80")
     module = importlib.import_module(name)
     config_class = getattr(module, COMMANDS[name])
-    flag_values = define_flags(config_class)
     purpose, example = module.__doc__.split("\n\n")[:2]
     assert f"python -m {name}" in textwrap.dedent(example).splitlines()[0]
-    text = help_text(f"python -m {name}", module.__doc__, flag_values, None)
+    text = help_text(f"python -m {name}", module.__doc__, config_class)
     assert " ".join(text.split()).startswith(" ".join(purpose.split()))
     assert "--flagfile=my.flags" in text and "--verbosity=error|warning|info|debug" in text
     for line in text.partition("usage:")[2].splitlines():

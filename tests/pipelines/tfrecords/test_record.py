@@ -24,10 +24,10 @@ CONTENTS = b"".join(map(frame_record, RECORDS))
 STARTS = np.cumsum([0, *(FRAME_BYTES + len(record) for record in RECORDS)]).tolist()
 
 
-def _scan(contents: bytes, num_bytes: int | None = None) -> list[bytes | tuple[int, str, bool]]:
+def _scan(contents: bytes, num_bytes: int | None = None) -> list[bytes | tuple[str, bool]]:
     size = len(contents) if num_bytes is None else num_bytes
     return [
-        (found.record, str(found), found.is_last) if isinstance(found, Exception) else found
+        (str(found), found.is_last) if isinstance(found, Exception) else found
         for found in scan_records(io.BufferedReader(io.BytesIO(contents)), size)
     ]
 
@@ -67,36 +67,35 @@ def test_a_cut_between_frames_cannot_be_seen_in_the_file_alone():
 @pytest.mark.parametrize("length", range(1, HEADER_BYTES))
 def test_a_cut_in_a_header(length: int):
     problem = f"its header is cut: {length} of 12 bytes"
-    assert _scan(CONTENTS[: STARTS[2] + length]) == [*RECORDS[:2], (2, problem, True)]
+    assert _scan(CONTENTS[: STARTS[2] + length]) == [*RECORDS[:2], (problem, True)]
 
 
 @pytest.mark.parametrize("length", range(len(RECORDS[2]) + 4))
 def test_a_cut_after_a_header(length: int):
     problem = f"it is cut: {length} of 16 bytes after its header"
     cut = CONTENTS[: STARTS[2] + HEADER_BYTES + length]
-    assert _scan(cut) == [*RECORDS[:2], (2, problem, True)]
+    assert _scan(cut) == [*RECORDS[:2], (problem, True)]
 
 
 @pytest.mark.parametrize("offset", range(HEADER_BYTES))
 def test_after_a_damaged_header_nothing_can_be_read(offset: int):
     *before, damage = _scan(_flipped(STARTS[2] + offset))
     assert before == RECORDS[:2]
-    assert damage[0] == 2 and "length does not agree" in damage[1] and damage[2]
+    assert "length does not agree" in damage[0] and damage[1]
 
 
 @pytest.mark.parametrize("offset", range(HEADER_BYTES, FRAME_BYTES + len(RECORDS[2])))
 def test_after_damaged_data_the_next_record_can_be_read(offset: int):
     problem = "its data does not agree with its checksum"
     found = _scan(_flipped(STARTS[2] + offset))
-    assert found == [*RECORDS[:2], (2, problem, False), RECORDS[3]]
+    assert found == [*RECORDS[:2], (problem, False), RECORDS[3]]
 
 
 def test_reading_stops_at_the_first_damage():
     records = read_records(_flipped(STARTS[1] + HEADER_BYTES))
     assert next(records) == RECORDS[0]
-    with pytest.raises(DamagedRecordError, match="its data does not agree") as caught:
+    with pytest.raises(DamagedRecordError, match="its data does not agree"):
         next(records)
-    assert caught.value.record == 1
 
 
 def test_a_false_length_asks_for_no_memory():
@@ -104,17 +103,14 @@ def test_a_false_length_asks_for_no_memory():
     header = length + frame_record(length)[-4:]
     assert is_header(header)
     problem = f"it is cut: 6 of {(1 << 62) + 4} bytes after its header"
-    assert _scan(header + b"abcdef") == [(0, problem, True)]
+    assert _scan(header + b"abcdef") == [(problem, True)]
 
 
 def test_a_file_that_shrinks_or_grows_while_it_is_read():
-    assert _scan(CONTENTS[: STARTS[2]], len(CONTENTS))[-1] == (
-        2,
-        "its header is cut: 0 of 12 bytes",
-        True,
-    )
+    shrunk = _scan(CONTENTS[: STARTS[2]], len(CONTENTS))
+    assert shrunk[-1] == ("its header is cut: 0 of 12 bytes", True)
     assert _scan(CONTENTS, STARTS[2]) == RECORDS[:2]
-    assert _scan(CONTENTS, STARTS[2] + 5)[-1] == (2, "its header is cut: 5 of 12 bytes", True)
+    assert _scan(CONTENTS, STARTS[2] + 5)[-1] == ("its header is cut: 5 of 12 bytes", True)
 
 
 def test_what_is_a_header():

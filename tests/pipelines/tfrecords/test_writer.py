@@ -37,6 +37,16 @@ def test_the_seed_decides_the_order():
     assert one == again != two
 
 
+def test_the_order_is_the_same_for_ever_and_each_split_has_its_own():
+    parts = {"train": range(6), "test": range(6), "validation": range(6)}
+    plan = plan_shards("pets", parts, [1] * 6, (1, None), 7)
+    assert {shard.split: shard.indices for shard in plan} == {
+        "train": (5, 2, 0, 4, 1, 3),
+        "test": (3, 0, 2, 1, 4, 5),
+        "validation": (2, 3, 0, 5, 1, 4),
+    }
+
+
 @pytest.mark.parametrize(
     ("megabytes", "train", "test"), [(0.01, 10, 3), (0.0001, 100, 30), (9, 1, 1)]
 )
