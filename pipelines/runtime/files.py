@@ -18,7 +18,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from pipelines.runtime.errors import InputError
 
@@ -177,6 +177,15 @@ def _unwritable(flag: str, path: str, problem: str) -> InputError:
         f"received {flag}={path}, which cannot be written ({problem}), expected a file in a folder "
         "that exists and may be written to; choose another one."
     )
+
+
+def size_of(stream: IO[bytes]) -> int:
+    """The bytes in a file that is read, which stays at its start."""
+    # In TensorFlow's streams, which `epath` may open an object store with, `seek` returns nothing.
+    stream.seek(0, os.SEEK_END)
+    size = stream.tell()
+    stream.seek(0)
+    return size
 
 
 # Directories.

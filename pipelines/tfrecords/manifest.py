@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.files import any_path
+from pipelines.runtime.files import any_path, size_of
 
 if TYPE_CHECKING:  # see `any_path`
     from etils import epath
@@ -234,7 +234,7 @@ def _size(path: "epath.Path") -> str:
         return "no such file"
     try:
         with path.open("rb") as stream:  # `path.stat` would fail where the owner has no name
-            return f"{stream.seek(0, os.SEEK_END)} bytes"
+            return f"{size_of(stream)} bytes"
     except OSError as error:
         return f"bytes that cannot be read ({error.strerror or error})"
 

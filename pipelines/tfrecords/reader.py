@@ -17,6 +17,7 @@ from PIL import Image
 
 from pipelines.runtime.console import progress
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import size_of
 from pipelines.tfrecords.index import RecordIndex, load_index
 from pipelines.tfrecords.manifest import Manifest, Shard, ShardedDataset
 from pipelines.tfrecords.record import DamagedRecordError, parse_features, scan_records
@@ -133,7 +134,7 @@ def _read_record(path: epath.Path, number: int, offset: int) -> bytes:
     """The data of the record whose frame begins at `offset`, in bytes; `number` is for messages."""
     try:
         with path.open("rb") as stream:
-            num_bytes = stream.seek(0, os.SEEK_END) - offset
+            num_bytes = size_of(stream) - offset
             stream.seek(offset)
             record = next(scan_records(stream, num_bytes), None)
     except OSError as error:

@@ -19,6 +19,7 @@ from etils import epath
 
 from pipelines.runtime.console import progress as show_progress
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.files import size_of
 from pipelines.tfrecords.manifest import (
     DECODED_FROM,
     ENCODINGS,
@@ -134,14 +135,6 @@ def _read_shard(stream: IO[bytes], shard: Shard, manifest: Manifest, found: Foun
             f"its bytes are not those that were written: SHA-256 {hashing.sha256.hexdigest()}, "
             f"expected {shard.sha256}"
         )
-
-
-def size_of(stream: IO[bytes]) -> int:
-    """The bytes in a file that is read, which stays at its start."""
-    stream.seek(0, os.SEEK_END)
-    size = stream.tell()
-    stream.seek(0)
-    return size
 
 
 def _compression_of(stream: IO[bytes]) -> str:

@@ -7,7 +7,14 @@ import tensorflow as tf
 from etils import epath
 
 from pipelines.tfrecords.index import load_index
-from pipelines.tfrecords.manifest import MANIFEST_NAME, ShardedDataset, load_manifest
+from pipelines.tfrecords.manifest import (
+    MANIFEST_NAME,
+    ShardedDataset,
+    check_shards,
+    load_manifest,
+    open_dataset,
+)
+from pipelines.tfrecords.reader import picked_examples
 from pipelines.tfrecords.record import HEADER_BYTES
 from pipelines.tfrecords.verification import verify
 from tests.pipelines.verification.pets import (
@@ -87,16 +94,33 @@ def test_memory_does_not_grow_with_a_shard(pets: Path):
     assert found.num_bytes > 30e6 and peak < 8e6
 
 
-def test_streams_of_remote_files_do(pets: Path, monkeypatch: pytest.MonkeyPatch):
-    # TensorFlow's can do less than Python's, and are what `epath` opens gs:// with if told to.
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of what was opened, with TensorFlow's streams, which can do less than Python's.
+
+    They are what `epath` opens gs:// with if told to.
+    """
+    names: list[str] = []
+
     def open_remote(path: epath.Path, mode: str, **options: object) -> tf.io.gfile.GFile:
-        opened.append(path.name)
+        names.append(path.name)
         return tf.io.gfile.GFile(os.fspath(path), mode)
 
-    opened: list[str] = []
+    monkeypatch.setattr(type(epath.Path("/")), "open", open_remote)
+    return names
+
+
+def test_streams_of_remote_files_do(pets: Path, opened: list[str]):
     damaged = bytearray((pets / TRAIN_1).read_bytes())
     damaged[start_of(2) + HEADER_BYTES] ^= 1
     (pets / TRAIN_1).write_bytes(damaged)
-    monkeypatch.setattr(type(epath.Path("/")), "open", open_remote)
     assert found_in(pets) == [(TRAIN_1, 2, "its data does not agree with its checksum")]
     assert {TRAIN_0, TRAIN_1, TEST} <= set(opened)
+
+
+def test_records_are_picked_from_streams_of_remote_files(pets: Path, opened: list[str]):
+    dataset = open_dataset(pets)
+    check_shards(dataset)
+    picked = picked_examples(dataset, "train", [11, 0, 7])
+    assert [example.record for example in picked] == [5, 0, 1]
+    assert {TRAIN_0, TRAIN_1} <= set(opened)
