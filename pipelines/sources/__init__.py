@@ -20,8 +20,8 @@ from pipelines.sources.base import (
     total_counts,
 )
 from pipelines.sources.class_folders import SplitCounts, choose_classes, list_images, read_images
+from pipelines.sources.folders_and_archives import walk_archive, walk_folder
 from pipelines.sources.image_list import ListFile, count_listed, is_list, read_listed
-from pipelines.sources.local import walk_archive, walk_folder
 
 __all__ = ["STUDY_CLASSES", "Source", "SourceImage", "fingerprint", "open_source"]
 

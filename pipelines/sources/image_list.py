@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import is_remote
 from pipelines.sources.base import SourceImage, split_named
-from pipelines.sources.local import read_file
+from pipelines.sources.folders_and_archives import read_file
 from pipelines.tfrecords.manifest import SPLITS
 
 

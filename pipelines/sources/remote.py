@@ -28,7 +28,7 @@ from pipelines.runtime import console
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from pipelines.sources.base import Member
-from pipelines.sources.local import read_file
+from pipelines.sources.folders_and_archives import read_file
 
 _REACH_SECONDS = 20
 _STALL_SECONDS = 60
