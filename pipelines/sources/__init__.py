@@ -1,9 +1,8 @@
 """Opens a source of labelled images: the sample, a folder, an archive, a list, a TFDS set."""
 
 import functools
-import posixpath
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipelines.runtime.errors import InputError
@@ -12,24 +11,22 @@ from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from pipelines.sources.base import (
     DEFAULT_DOWNLOAD_DIR,
     STUDY_CLASSES,
+    Listing,
     Source,
     SourceImage,
-    Walk,
     fingerprint,
     is_image,
     total_counts,
 )
-from pipelines.sources.class_folders import SplitCounts, choose_classes, list_images, read_images
+from pipelines.sources.class_folders import choose_classes, list_images
 from pipelines.sources.folders_and_archives import walk_archive, walk_folder
-from pipelines.sources.image_list import ListFile, count_listed, is_list, read_listed
+from pipelines.sources.image_list import ListFile, is_list, list_lines
 
 __all__ = ["STUDY_CLASSES", "Source", "SourceImage", "fingerprint", "open_source"]
 
 SAMPLE_SEED = 0  # one fixed drawing: the command's --seed orders records, whatever their source
 _ARCHIVE_SUFFIX = re.compile(r"\.(zip|tar|tgz|tar\.gz)$", re.IGNORECASE)
-_Read = Callable[[frozenset[str]], Iterator[SourceImage]]  # the images of the classes chosen
-# Kind, own name, counts, ignored files, and what gives the images.
-_Found = tuple[str, str, SplitCounts, dict[str, int], _Read]
+_Found = tuple[str, str, Listing]  # the kind and the own name of a source, and what is in it
 
 
 def open_source(
@@ -63,49 +60,31 @@ def open_source(
             and when fewer than two are left.
     """
     name = name.removeprefix("file://")
-    kind, own_name, split_counts, ignored, read = _find(name, download_dir)
-    counts = choose_classes(split_counts, classes, name, for_training=for_training)
+    kind, own_name, listing = _find(name, download_dir)
+    counts = choose_classes(listing.split_counts, classes, name, for_training=for_training)
     # Not a function of this one's own: Beam sends a source to its workers by pickling it.
-    images = functools.partial(read, frozenset(total_counts(counts)))
-    return Source(kind, own_name, counts, ignored, images)
+    images = functools.partial(listing.read, frozenset(total_counts(counts)))
+    return Source(kind, own_name, counts, dict(sorted(listing.ignored.items())), images)
 
 
 def _find(name: str, download_dir: str) -> _Found:
     if name == "sample":
         from pipelines.sources.sample.scene import CLASS_NAMES, IMAGES_PER_CLASS
 
-        return "sample", "sample", {"": dict.fromkeys(CLASS_NAMES, IMAGES_PER_CLASS)}, {}, _drawn
+        counts = dict.fromkeys(CLASS_NAMES, IMAGES_PER_CLASS)
+        return "sample", "sample", Listing({"": counts}, {}, _drawn)
     if name.startswith("tfds:"):
         # Here, because it takes seconds, and no other source needs it.
         import_tensorflow()
-        from pipelines.sources.tfds import list_examples, open_set, read_examples
+        from pipelines.sources.tfds import list_examples, open_set
 
         data = open_set(name, download_dir)
-        listing = list_examples(data)
-        read = functools.partial(read_examples, data, listing)
-        return "tfds", data.name, listing.split_counts, listing.ignored, read
+        return "tfds", data.name, list_examples(data)
     if name == "caltech101":
         from pipelines.sources import remote
 
-        archive = remote.download(remote.CALTECH101, download_dir)
-        return _folder_or_archive(name, name, _archive_walk(archive), kind=name)
-    if is_remote(name):
-        return _remote(name, Path(download_dir).expanduser() / "remote")
-    path = Path(name).expanduser()
-    if not path.exists():
-        raise InputError(
-            f"received the source {name!r}, which does not exist, expected 'sample', 'caltech101', "
-            "'tfds:NAME', or the path or address of a folder of class folders, of a .zip or "
-            ".tar.gz of one, or of a .csv or .jsonl list; see to the path."
-        )
-    own_name = path.resolve().name
-    if path.is_dir():
-        walk = functools.partial(walk_folder, path)
-        return _folder_or_archive(name, own_name, walk, kind="folder")
-    if is_list(name):
-        cache = Path(download_dir).expanduser() / "remote"
-        return _list(ListFile(name, path, cache), own_name)
-    return _folder_or_archive(name, own_name, _archive_walk(path), kind="archive")
+        return name, name, _list_archive(name, remote.download(remote.CALTECH101, download_dir))
+    return _find_folder_or_file(name, Path(download_dir, "remote"))
 
 
 def _drawn(classes: frozenset[str]) -> Iterator[SourceImage]:
@@ -113,41 +92,41 @@ def _drawn(classes: frozenset[str]) -> Iterator[SourceImage]:
 
     for class_name, file_name, data in draw_sample(SAMPLE_SEED, IMAGES_PER_CLASS):
         if class_name in classes:
-            path = posixpath.join(class_name, posixpath.basename(file_name))
-            yield SourceImage(class_name, path, functools.partial(bytes, data))
+            read = functools.partial(bytes, data)
+            yield SourceImage(class_name, f"{class_name}/{file_name}", read)
 
 
-def _remote(url: str, cache: Path) -> _Found:
-    # Here, since it brings fsspec, which no source of this machine needs.
-    from pipelines.sources.remote import base_name, fetch, is_remote_folder, walk_remote
+def _find_folder_or_file(name: str, cache: Path) -> _Found:
+    if is_remote(name):
+        # Here, since it brings fsspec, which no source of this machine needs.
+        from pipelines.sources.remote import base_name, fetch, is_remote_folder, walk_remote
 
-    own_name = base_name(url)
-    if is_list(own_name):
-        return _list(ListFile(url, fetch(url, cache), cache), own_name)
-    if not _ARCHIVE_SUFFIX.search(own_name) and is_remote_folder(url):
-        remote_walk = functools.partial(walk_remote, url, cache)
-        return _folder_or_archive(url, own_name, remote_walk, kind="folder")
-    archive_walk = _archive_walk(fetch(url, cache, with_bar=True))
-    return _folder_or_archive(url, own_name, archive_walk, kind="archive")
+        own_name = base_name(name)
+        as_list = is_list(own_name)
+        if not (as_list or _ARCHIVE_SUFFIX.search(own_name)) and is_remote_folder(name):
+            walk = functools.partial(walk_remote, name, cache)
+            return "folder", own_name, list_images(name, walk, streamed=False)
+        path = fetch(name, cache, with_bar=not as_list)
+    else:
+        path = Path(name).expanduser()
+        if not path.exists():
+            raise InputError(
+                f"received the source {name!r}, which does not exist, expected 'sample', "
+                "'caltech101', 'tfds:NAME', or the path or address of a folder of class folders, "
+                "of a .zip or .tar.gz of one, or of a .csv or .jsonl list; see to the path."
+            )
+        own_name, as_list = path.resolve().name, is_list(name)
+        if path.is_dir():
+            walk = functools.partial(walk_folder, path)
+            return "folder", own_name, list_images(name, walk, streamed=False)
+    if as_list:
+        return "list", own_name.rpartition(".")[0], list_lines(ListFile(name, path, cache))
+    return "archive", _ARCHIVE_SUFFIX.sub("", own_name), _list_archive(name, path)
 
 
-def _list(listed: ListFile, own_name: str) -> _Found:
-    read = functools.partial(read_listed, listed)
-    return "list", own_name.rpartition(".")[0], count_listed(listed), {}, read
-
-
-def _archive_walk(path: Path) -> Walk:
-    outer = functools.partial(walk_archive, path, nested=False)
+def _list_archive(name: str, path: Path) -> Listing:
     # Archives inside are looked into only where the images are not to be had without.
-    if any(is_image(member.name) and not member.is_folder for member in outer()):
-        return outer
-    return functools.partial(walk_archive, path, nested=True)
-
-
-def _folder_or_archive(name: str, own_name: str, walk: Walk, kind: str) -> _Found:
-    listing = list_images(name, walk)
-    streamed = kind != "folder"
-    read = functools.partial(read_images, walk, listing, streamed=streamed)
-    if streamed:
-        own_name = _ARCHIVE_SUFFIX.sub("", own_name)
-    return kind, own_name, listing.split_counts, listing.ignored, read
+    walk = functools.partial(walk_archive, path, nested=False)
+    if not any(is_image(member.name) and not member.is_folder for member in walk()):
+        walk = functools.partial(walk_archive, path, nested=True)
+    return list_images(name, walk, streamed=True)

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pipelines.tfrecords.manifest import SPLITS
@@ -31,6 +31,7 @@ _CLUTTER = {
 _GROUP_BYTES = 4_000_000  # large files go in smaller groups, which bounds the memory
 _CONNECTIONS = 16  # a fetch mostly waits for the network, whatever the number of cores
 Item = TypeVar("Item")
+SplitCounts = Mapping[str, Mapping[str, int]]  # split, or '' -> class -> number of images
 
 
 class SourceImage(NamedTuple):
@@ -46,6 +47,15 @@ class SourceImage(NamedTuple):
     split: str = ""  # 'train', 'test' or 'validation' where the source itself says so, else ''
     # Whether `read` waits for another machine, so that many should wait at a time.
     is_remote: bool = False
+
+
+class Listing(NamedTuple):
+    """What one pass over the names in a source tells, and how its images are read."""
+
+    split_counts: SplitCounts  # 0 for a class folder without any image
+    ignored: Mapping[str, int]  # reason -> number of files
+    # Starts a pass over the images of the classes given, in the source's own order.
+    read: Callable[[frozenset[str]], Iterator[SourceImage]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +102,7 @@ def split_named(name: str) -> str:
     return _SPLITS_BY_NAME.get(name.lower(), "")
 
 
-def total_counts(split_counts: dict[str, dict[str, int]]) -> dict[str, int]:
+def total_counts(split_counts: SplitCounts) -> dict[str, int]:
     """Class -> count over all splits, sorted by name."""
     total: Counter[str] = Counter()
     for counts in split_counts.values():

@@ -1,6 +1,5 @@
 """Finds the classes of a folder or archive, and its splits if it has any, from the names in it."""
 
-import dataclasses
 import functools
 import posixpath
 from collections import Counter
@@ -10,7 +9,9 @@ from pipelines.runtime.console import printable
 from pipelines.runtime.errors import InputError
 from pipelines.sources.base import (
     STUDY_CLASSES,
+    Listing,
     SourceImage,
+    SplitCounts,
     Walk,
     clutter,
     is_image,
@@ -21,27 +22,16 @@ from pipelines.tfrecords.manifest import SPLITS
 
 _WANTED = "expected a folder of class folders, as in Faces/image_0001.jpg"
 _MAX_LISTED = 12
-SplitCounts = dict[str, dict[str, int]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Listing:
-    """What one pass over the names in a source tells."""
-
-    root: str  # the folder that file names start from; '' for the source itself
-    # Folder whose sub-folders are classes -> its split. The root alone, with '', unless the source
-    # has splits of its own.
-    parents: dict[str, str]
-    # Split -> class -> number of images, 0 for a folder without any.
-    split_counts: dict[str, dict[str, int]]
-    ignored: dict[str, int]  # reason -> number of files
-
-
-def list_images(source: str, walk: Walk) -> Listing:
+def list_images(source: str, walk: Walk, streamed: bool) -> Listing:
     """Lists what `walk` gives, and finds the class folders in it.
 
     They lie side by side in one folder, or in the folders `train`, `test` and `validation` (or
     `val` or `valid`) of one folder. Folders above are seen through.
+
+    Args:
+        streamed: Whether bytes can be had only while the walk stands at their member.
 
     Raises:
         InputError: when there are no images, when their folders are no such class folders, and
@@ -67,26 +57,20 @@ def list_images(source: str, walk: Walk) -> Listing:
         parent, class_name = posixpath.split(folder)
         if parent in parents and folder not in parents:
             counts[parents[parent]][class_name] += 0
-    in_order = {split: dict(counts[split]) for split in ("", *SPLITS) if split in counts}
-    return Listing(root, parents, in_order, dict(sorted(ignored.items())))
+    return Listing(counts, ignored, functools.partial(_read, walk, streamed, root, parents))
 
 
-def read_images(
-    walk: Walk, listing: Listing, classes: frozenset[str], streamed: bool
+def _read(
+    walk: Walk, streamed: bool, root: str, parents: dict[str, str], classes: frozenset[str]
 ) -> Iterator[SourceImage]:
-    """The images of `classes`, in the order of `walk`.
-
-    With `streamed`, bytes can be had only while the walk stands at their member.
-    """
-    root = f"{listing.root}/" if listing.root else ""
+    """The images of `classes`, in the order of `walk`, named from `root` on."""
     for member in walk():
         parent, class_name = posixpath.split(posixpath.dirname(member.name))
-        wanted = parent in listing.parents and class_name in classes and is_image(member.name)
+        wanted = parent in parents and class_name in classes and is_image(member.name)
         if wanted and not (member.is_folder or member.unusable):
             read = functools.partial(bytes, member.read()) if streamed else member.read
-            file_name = member.name.removeprefix(root)
-            split = listing.parents[parent]
-            yield SourceImage(class_name, file_name, read, split, member.is_remote)
+            file_name = member.name.removeprefix(f"{root}/" if root else "")
+            yield SourceImage(class_name, file_name, read, parents[parent], member.is_remote)
 
 
 def _names(source: str, walk: Walk, ignored: Counter[str]) -> tuple[set[str], set[str]]:
@@ -115,7 +99,9 @@ def _names(source: str, walk: Walk, ignored: Counter[str]) -> tuple[set[str], se
 def _class_parents(
     source: str, holders: set[str], folders: Iterable[str]
 ) -> tuple[str, dict[str, str]]:
-    """The root, and the folders whose sub-folders are classes, with their splits.
+    """The root, '' for the source itself, and the folders whose sub-folders are classes.
+
+    The latter with their splits: the root alone, with '', unless the source has splits of its own.
 
     Args:
         holders: The folders that images lie in directly. An image beside or above the class folders
@@ -169,11 +155,10 @@ def _split_folders(source: str, root: str, folders: Iterable[str]) -> dict[str, 
 
 def choose_classes(
     split_counts: SplitCounts, classes: Sequence[str], source: str, *, for_training: bool = True
-) -> SplitCounts:
-    """The counts of the classes wanted, in label order: see `open_source`.
+) -> dict[str, dict[str, int]]:
+    """The counts of the classes wanted, in label order, by split: see `open_source`.
 
     Args:
-        split_counts: Split, or '' -> class -> number of images.
         for_training: If not, one class is enough, each that has images counts unless chosen, and a
             split may lack some.
 
@@ -182,33 +167,31 @@ def choose_classes(
             stand in a file of labels; when fewer than two are left; and when there are splits but
             none for training.
     """
+    split_counts = {split: split_counts[split] for split in ("", *SPLITS) if split in split_counts}
     available = total_counts(split_counts)
-    if for_training:
-        whole_study = all(available.get(name) for name in STUDY_CLASSES)
-        chosen = sorted(set(classes)) or list(STUDY_CLASSES if whole_study else available)
-        _check_chosen(chosen, available, source)
-        if any(split_counts):
-            _check_splits(chosen, split_counts, source)
+    if classes:
+        chosen = sorted(set(classes))
+    elif for_training and all(available.get(name) for name in STUDY_CLASSES):
+        chosen = list(STUDY_CLASSES)
     else:
-        chosen = sorted(set(classes)) or [name for name, count in available.items() if count]
-        _check_available(chosen, available, source)
-    return {
-        split: {name: counts.get(name, 0) for name in chosen}
-        for split, counts in split_counts.items()
-    }
-
-
-def _check_available(chosen: list[str], available: dict[str, int], source: str) -> None:
+        chosen = [name for name, count in available.items() if count or for_training]
     missing = [name for name in chosen if name not in available]
     if missing:
         raise InputError(
             f"received the classes {_listed(missing)}, which {source!r} does not have, expected "
             f"some of {_listed(available)}; see to --classes."
         )
+    if for_training:
+        _check_chosen(chosen, available, source)
+        if any(split_counts):
+            _check_splits(chosen, split_counts, source)
+    return {
+        split: {name: counts.get(name, 0) for name in chosen}
+        for split, counts in split_counts.items()
+    }
 
 
 def _check_chosen(chosen: list[str], available: dict[str, int], source: str) -> None:
-    _check_available(chosen, available, source)
     for name in chosen:
         # The file of labels that TensorFlow Datasets reads: a line a name, without blanks around.
         if not name.isprintable() or name != name.strip() or not name:

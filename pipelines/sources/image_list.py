@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import is_remote
-from pipelines.sources.base import SourceImage, split_named
+from pipelines.sources.base import Listing, SourceImage, split_named
 from pipelines.sources.folders_and_archives import read_file
 from pipelines.tfrecords.manifest import SPLITS
 
@@ -31,8 +31,8 @@ class ListFile(NamedTuple):
     cache: Path  # where images that have addresses are fetched to
 
 
-def count_listed(listed: ListFile) -> dict[str, dict[str, int]]:
-    """Split, or '' -> class -> number of images; looks whether every file on disk is there.
+def list_lines(listed: ListFile) -> Listing:
+    """Counts the images of a list, and looks whether every file on disk is there.
 
     Raises:
         InputError: at the first line that cannot be used, with its number.
@@ -60,10 +60,10 @@ def count_listed(listed: ListFile) -> dict[str, dict[str, int]]:
             f"received the list {listed.name!r} with the split {next(iter(counts))!r} on every "
             "line, expected two splits or none; leave them out to have the images divided."
         )
-    return {split: dict(counts[split]) for split in ("", *SPLITS) if split in counts}
+    return Listing(counts, {}, functools.partial(_read, listed))
 
 
-def read_listed(listed: ListFile, classes: frozenset[str]) -> Iterator[SourceImage]:
+def _read(listed: ListFile, classes: frozenset[str]) -> Iterator[SourceImage]:
     """The images of `classes`, in the order of the list, named by their paths as they stand there.
 
     Raises:

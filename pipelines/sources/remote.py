@@ -105,7 +105,7 @@ def fetch(url: str, cache: Path, path: str = "", with_bar: bool = False) -> Path
         file_system, own_path = _connect(url)
         info = file_system.info(path or own_path)
         version = {key: str(info[key]) for key in _VERSION_KEYS if info.get(key) is not None}
-        place = cache / _digest(url, path)[:2] / _digest(url, path)[2:]
+        place = cache.expanduser() / _digest(url, path)[:2] / _digest(url, path)[2:]
         name = re.sub(r"[^\w.-]", "_", base_name(path or url), flags=re.ASCII)[-80:]
         copy = place / f"{_digest(*map('='.join, version.items()))[:16]}-{name}"
         # Where the size is all that is told, a change may go unseen.

@@ -7,7 +7,7 @@ import difflib
 import functools
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from etils import epath
 
 from pipelines.runtime.console import progress
 from pipelines.runtime.errors import InputError, one_line
-from pipelines.sources.base import SourceImage, split_named
+from pipelines.sources.base import Listing, SourceImage, split_named
 from pipelines.sources.remote import downloading
 from pipelines.tfrecords.manifest import SPLITS
 
@@ -30,12 +30,19 @@ _NAMINGS = ("{own}", "{entry}/{class_name}/{own}", "{entry}/{number:08}")
 _Example = tuple[dict[str, Any], str, bytes]
 
 
-class Features(NamedTuple):
-    """The names of the features that are used; '' where a set has no name for its examples."""
+class TfdsSet(NamedTuple):
+    """A prepared set, and the names of the features that are used."""
 
+    source: str  # its name as the user gave it
+    builder: Any
     image: str
     label: str
-    file_name: str
+    file_name: str  # '' where the set has no name for its examples
+
+    @property
+    def name(self) -> str:
+        config = self.builder.builder_config
+        return f"{self.builder.name}_{config.name}" if config else str(self.builder.name)
 
 
 def _builder(source: str) -> Any:
@@ -62,11 +69,10 @@ def _builder(source: str) -> Any:
         ) from error
 
 
-def _features(source: str, builder: Any) -> Features:
-    """Image and label: those that the set is meant for, else the only ones of their kinds."""
+def _features(source: str, builder: Any) -> list[str]:
+    """Image and label that the set is meant for, else the only ones of their kinds; and a name."""
     features = dict(sorted(builder.info.features.items()))  # TFDS reads them in any order
-    keys = builder.info.supervised_keys
-    meant = [key for key in keys or () if isinstance(key, str)]
+    meant = [key for key in builder.info.supervised_keys or () if isinstance(key, str)]
     found = []
     for kind in (tfds.features.Image, tfds.features.ClassLabel):
         names = [name for name, feature in features.items() if isinstance(feature, kind)]
@@ -80,7 +86,7 @@ def _features(source: str, builder: Any) -> Features:
             )
         found += chosen
     scalars = (name for name in _NAME_FEATURES if getattr(features.get(name), "shape", None) == ())
-    return Features(found[0], found[1], next(scalars, ""))
+    return [*found, next(scalars, "")]
 
 
 def _prepare(source: str, builder: Any, download_dir: str) -> None:
@@ -108,28 +114,6 @@ def _missing_origin(builder: Any, directory: Path) -> str | None:
     return None if any((directory / name).exists() for name in names) else next(iter(known), None)
 
 
-class TfdsSet(NamedTuple):
-    """A prepared set; `source` is its name as the user gave it."""
-
-    source: str
-    builder: Any
-    features: Features
-
-    @property
-    def name(self) -> str:
-        config = self.builder.builder_config
-        return f"{self.builder.name}_{config.name}" if config else str(self.builder.name)
-
-
-class TfdsListing(NamedTuple):
-    """What one pass over the labels of a set tells."""
-
-    splits: dict[str, str]  # the set's own name of a split -> our name, or '' for the only one
-    split_counts: dict[str, dict[str, int]]  # split, or '' -> class -> number of images
-    ignored: dict[str, int]  # reason -> number of examples
-    naming: str  # how examples are named
-
-
 def open_set(source: str, download_dir: str) -> TfdsSet:
     """The set that `tfds:NAME`, as `tfds.builder` takes names, or `tfds:DIRECTORY` names, prepared.
 
@@ -140,10 +124,10 @@ def open_set(source: str, download_dir: str) -> TfdsSet:
     builder = _builder(source)
     features = _features(source, builder)  # before anything is downloaded
     _prepare(source, builder, download_dir)
-    return TfdsSet(source, builder, features)
+    return TfdsSet(source, builder, *features)
 
 
-def list_examples(data: TfdsSet) -> TfdsListing:
+def list_examples(data: TfdsSet) -> Listing:
     """Counts the set's images by split and class, and decides on their names.
 
     Raises:
@@ -156,7 +140,7 @@ def list_examples(data: TfdsSet) -> TfdsListing:
     seen: dict[str, set[str]] = {naming: set() for naming in _NAMINGS}
     for entry, split in entries.items():
         total = data.builder.info.splits[entry].num_examples
-        examples = _examples(data, entry, (data.features.label, data.features.file_name))
+        examples = _examples(data, entry, with_images=False)
         for parts, class_name, _ in progress(examples, total, f"Counting labels of {entry}"):
             if not class_name:
                 ignored["example without a label"] += 1
@@ -171,23 +155,26 @@ def list_examples(data: TfdsSet) -> TfdsListing:
     if len(counts) == 1:  # a single split divides nothing
         entries = dict.fromkeys(entries, "")
         counts = {"": counts.popitem()[1]}
-    in_order = {split: dict(counts[split]) for split in ("", *SPLITS) if split in counts}
-    return TfdsListing(entries, in_order, dict(sorted(ignored.items())), next(iter(seen)))
+    read = functools.partial(_read, data, entries, next(iter(seen)))
+    return Listing(counts, ignored, read)
 
 
-def read_examples(
-    data: TfdsSet, listing: TfdsListing, classes: frozenset[str]
+def _read(
+    data: TfdsSet, entries: dict[str, str], naming: str, classes: frozenset[str]
 ) -> Iterator[SourceImage]:
     """The images of `classes` as the set holds them, split by split, in the set's order.
+
+    Args:
+        entries: The set's own name of a split -> our name, or '' for the only one.
 
     Raises:
         InputError: when the set cannot be read to its end.
     """
-    for entry, split in listing.splits.items():
-        for parts, class_name, image in _examples(data, entry, data.features):
+    for entry, split in entries.items():
+        for parts, class_name, image in _examples(data, entry, with_images=True):
             if class_name in classes:
                 read = functools.partial(bytes, image)
-                yield SourceImage(class_name, listing.naming.format(**parts), read, split)
+                yield SourceImage(class_name, naming.format(**parts), read, split)
 
 
 def _entries(data: TfdsSet, ignored: Counter[str]) -> dict[str, str]:
@@ -205,17 +192,18 @@ def _entries(data: TfdsSet, ignored: Counter[str]) -> dict[str, str]:
     return dict(sorted(used.items(), key=lambda item: SPLITS.index(item[1])))
 
 
-def _examples(data: TfdsSet, entry: str, keys: Sequence[str]) -> Iterator[_Example]:
-    """The examples of one of the set's splits, with the features `keys`, in their one order."""
-    image, label, file_name = data.features
-    skip = {image: tfds.decode.SkipDecoding()} if image in keys else None
+def _examples(data: TfdsSet, entry: str, with_images: bool) -> Iterator[_Example]:
+    """The examples of one of the set's splits, in their one order."""
+    _, builder, image, label, file_name = data
+    keys = [image, label, file_name] if with_images else [label, file_name]
+    skip = {image: tfds.decode.SkipDecoding()} if with_images else None
     decoders = tfds.decode.PartialDecoding({key: True for key in keys if key}, decoders=skip)
-    class_names = data.builder.info.features[label].names
+    class_names = builder.info.features[label].names
     verbosity = logging.get_verbosity()
     try:
         logging.set_verbosity(min(verbosity, logging.ERROR))  # TFDS warns against its own code
         try:
-            examples = data.builder.as_dataset(
+            examples = builder.as_dataset(
                 split=entry, decoders=decoders, shuffle_files=False, read_config=_read_config()
             )
         finally:
@@ -232,7 +220,7 @@ def _examples(data: TfdsSet, entry: str, keys: Sequence[str]) -> Iterator[_Examp
         raise InputError(
             f"received the source {data.source!r}, whose split {entry!r} cannot be read to its end "
             f"({one_line(error, 300)}), expected a whole prepared set; remove "
-            f"{str(data.builder.data_dir)!r} and prepare it again."
+            f"{str(builder.data_dir)!r} and prepare it again."
         ) from error
 
 

@@ -55,9 +55,8 @@ def _design(rng: np.random.Generator) -> Design:
 
 def _draw_fuselage(pen: Pen, rng: np.random.Generator, design: Design) -> None:
     girth, fin = design.girth, rng.uniform(0.34, 0.48)
-    pen.blob(
-        [(-0.94, -fin), (-0.8, -fin), (-0.46, -girth * 0.7), (-0.88, -girth * 0.3)], design.livery
-    )
+    tail = [(-0.94, -fin), (-0.8, -fin), (-0.46, -girth * 0.7), (-0.88, -girth * 0.3)]
+    pen.blob(tail, design.livery)
     top = [(design.nose, 0.02), (0.78, -girth * 0.75), (0.5, -girth), (-0.5, -girth * 0.9)]
     rear = [(-0.93, -girth * 0.7), (-0.9, -girth * 0.2), (-0.4, girth * 0.85)]
     pen.blob([*top, *rear, (0.5, girth), (0.8, girth * 0.7)], design.hull)

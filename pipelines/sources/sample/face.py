@@ -26,12 +26,9 @@ def draw_face(pen: Pen, rng: np.random.Generator) -> None:
     """Draws a person who looks a little to the right, in [-0.8, 0.8] x [-1.05, 1.05]."""
     first, second = rng.choice(len(SKIN_TONES), 2)
     skin = mix(SKIN_TONES[first], SKIN_TONES[second], rng.uniform(0, 0.4))
+    tones = HAIR_TONES if first < 3 else HAIR_TONES[:3]
     dyed = rng.random() < 0.1
-    hair = (
-        hsv(rng.random(), 0.6, 0.7)
-        if dyed
-        else pick(rng, HAIR_TONES if first < 3 else HAIR_TONES[:3])
-    )
+    hair = hsv(rng.random(), 0.6, 0.7) if dyed else pick(rng, tones)
     style = pick(rng, HAIR_STYLES)
     _draw_hair_behind(pen, rng, hair, style)
     _draw_bust(pen, rng, skin)
@@ -53,10 +50,8 @@ def draw_face(pen: Pen, rng: np.random.Generator) -> None:
 
 def _draw_hair_behind(pen: Pen, rng: np.random.Generator, hair: Colour, style: str) -> None:
     if style == "long":
-        length = rng.uniform(0.35, 0.75)
-        pen.blob(
-            mirrored([(0, -0.8), (0.56, -0.4), (0.6, length), (0, 0.5)]), mix(hair, BLACK, 0.2)
-        )
+        outline = [(0, -0.8), (0.56, -0.4), (0.6, rng.uniform(0.35, 0.75)), (0, 0.5)]
+        pen.blob(mirrored(outline), mix(hair, BLACK, 0.2))
     elif style == "bun":
         pen.ellipse(0, -0.78, 0.22, 0.2, hair)
 
