@@ -126,21 +126,15 @@ class BeamEngine:
                 f"received Beam options with which no pipeline can be made ({error}), expected a "
                 "runner that is installed, and all that it needs; see to --beam_pipeline_options."
             ) from error
+        plain = sys.executable
         try:
-            with self._interpreter_for_a_shell(), pipeline:
+            # There Beam starts workers with the interpreter by way of a shell.
+            if self._options.view_as(DirectOptions).direct_running_mode == "multi_processing":
+                sys.executable = shlex.quote(plain)
+            with pipeline:
                 yield pipeline
         except Exception as error:
             raise _as_input_error(error) from error
-
-    @contextlib.contextmanager
-    def _interpreter_for_a_shell(self) -> Iterator[None]:
-        """Quotes the interpreter's path where Beam starts workers with it by way of a shell."""
-        direct = self._options.view_as(DirectOptions)
-        plain = sys.executable
-        if direct.direct_running_mode == "multi_processing":
-            sys.executable = shlex.quote(plain)
-        try:
-            yield
         finally:
             sys.executable = plain
 

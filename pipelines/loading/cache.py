@@ -6,9 +6,10 @@ import itertools
 import os
 import shutil
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from etils import epath
 
@@ -28,11 +29,12 @@ from pipelines.runtime.files import (
     remove_leftovers,
     share_lock,
 )
-from pipelines.tfrecords.index import load_index
+from pipelines.tfrecords.index import RecordIndex, load_index
 from pipelines.tfrecords.manifest import (
     DECODED_FROM,
     MANIFEST_NAME,
     Manifest,
+    Shard,
     ShardedDataset,
     Split,
     check_shards,
@@ -40,7 +42,7 @@ from pipelines.tfrecords.manifest import (
 )
 from pipelines.tfrecords.record import frame_record, parse_spec, serialize_example
 from pipelines.tfrecords.verification import damage_named
-from pipelines.tfrecords.writer import PlannedShard, make_indices, write_beside_shards, write_shard
+from pipelines.tfrecords.writer import write_beside_shards, write_shard
 
 _AUTO_SHARE, _MOST_SHARE = 0.5, 0.9  # of the free memory, for --cache=auto and memory
 _FLAG = "--cache_dir"
@@ -185,8 +187,9 @@ def decoded_set(
         if make:
             remove_leftovers(directory, _FLAG)
         there = _set_in(directory)
-        fault = _fault(there, _origin_of(dataset.manifest, image_size, decode_ratio))
-        if there is not None and not fault:
+        origin = _origin_of(dataset.manifest, image_size, decode_ratio)
+        fault = _fault(there, origin) if there else ""
+        if there and not fault:
             how = f"found in {directory}"
         else:
             needed = pixel_set_bytes(dataset.manifest, image_size)
@@ -237,18 +240,15 @@ def _cache_directory(dataset: ShardedDataset, cache_dir: StrPath | None) -> epat
     return path if is_remote(path) else epath.Path(os.path.realpath(path))
 
 
-@contextlib.contextmanager
-def _one_at_a_time(data_dir: epath.Path) -> Iterator[None]:
-    """Waits for other processes that are in this block for the same data set."""
+def _one_at_a_time(data_dir: epath.Path) -> contextlib.AbstractContextManager[None]:
+    """A block that waits for other processes that are in it for the same data set."""
     if is_remote(data_dir):
-        yield
-        return
+        return contextlib.nullcontext()
     data_dir = data_dir.expanduser()
     if is_locked(data_dir):
         line = f"Waiting for another process, which decodes {os.fspath(data_dir)!r} to the disk."
         console.note(line)
-    with locked(data_dir, wait=True):
-        yield
+    return locked(data_dir, wait=True)
 
 
 def _set_in(directory: epath.Path) -> ShardedDataset | None:
@@ -272,10 +272,8 @@ def _set_in(directory: epath.Path) -> ShardedDataset | None:
     )
 
 
-def _fault(there: ShardedDataset | None, origin: dict[str, Any]) -> str:
-    """What is there instead of a whole set of this origin; '' for that set, and for nothing."""
-    if there is None:
-        return ""
+def _fault(there: ShardedDataset, origin: dict[str, Any]) -> str:
+    """What is there instead of a whole set of this origin; '' for that set."""
     for name, expected in origin.items():
         received = there.manifest.source[DECODED_FROM].get(name)
         if received != expected:
@@ -354,37 +352,30 @@ def _write_pixels(
     All else is as it was: the records, their order, in which shard each is, label and names. So
     whatever follows from the place of a record, as the order of an epoch does, is the same.
     """
-    numbers = itertools.count()  # of the records, in stored order
-    plan = [
-        PlannedShard(name, shard.name, tuple(itertools.islice(numbers, shard.num_examples)))
-        for name, split in dataset.manifest.splits.items()
-        for shard in split.shards
-    ]
-    count = sum(len(planned.indices) for planned in plan)
-    paths = [dataset.path(planned.name) for planned in plan]
-    labels, record_bytes = array("q"), array("q")
+    count = sum(shard.num_examples for shard in dataset.manifest.shards)
+    offsets, labels = array("q"), array("q")  # of the records, in stored order
 
-    def records() -> Iterator[bytes]:
-        for label, record in _decoded_records(paths, image_size, decode_ratio, threads):
+    def records_of(shard: Shard) -> Iterator[bytes]:
+        offset = 0
+        for label, record in itertools.islice(decoded, shard.num_examples):
+            offsets.append(offset)
             labels.append(label)
-            record_bytes.append(len(record))
+            offset += len(record)
             yield record
 
     with damage_named(dataset.directory):
-        remaining = progress(records(), count, "Decoding to disk", len)
-        shards = [
-            write_shard(directory / planned.name, itertools.islice(remaining, len(planned.indices)))
-            for planned in plan
-        ]
+        records = _decoded_records(dataset, image_size, decode_ratio, threads)
+        decoded = progress(records, count, "Decoding to disk", lambda found: len(found[1]))
+        splits, indices = {}, {}
+        for name, split in dataset.manifest.splits.items():
+            first = len(labels)
+            shards = [write_shard(directory / one.name, records_of(one)) for one in split.shards]
+            splits[name] = Split(split.class_counts, tuple(shards))
+            indices[name] = RecordIndex(np.array(offsets[first:]), np.array(labels[first:]))
         # A shard that is cut between two records gives no error by itself, only fewer of them.
-        received = sum(shard.num_examples for shard in shards) + sum(1 for _ in remaining)
+        received = sum(split.num_examples for split in splits.values()) + sum(1 for _ in decoded)
         if received != count:
             raise tf.errors.DataLossError(None, None, f"{received} records, expected {count}")
-    written = iter(shards)  # in the order of the plan, which is that of the splits
-    splits = {
-        name: Split(split.class_counts, tuple(itertools.islice(written, len(split.shards))))
-        for name, split in dataset.manifest.splits.items()
-    }
     origin = _origin_of(dataset.manifest, image_size, decode_ratio)
     choices = {"encoding": "raw", "image_size": image_size, "decode_ratio": decode_ratio}
     pixels = dataclasses.replace(
@@ -395,13 +386,13 @@ def _write_pixels(
         source={**dataset.manifest.source, DECODED_FROM: origin},
         settings={**dataset.manifest.settings, **choices},
     )
-    return write_beside_shards(directory, pixels, make_indices(plan, record_bytes, labels))
+    return write_beside_shards(directory, pixels, indices)
 
 
 def _decoded_records(
-    paths: Sequence[str], image_size: int, decode_ratio: int, threads: int
+    dataset: ShardedDataset, image_size: int, decode_ratio: int, threads: int
 ) -> Iterator[tuple[int, bytes]]:
-    """Label and framed record of pixels for each record of some shards, in stored order."""
+    """Label and framed record of pixels for each record of a set, in stored order."""
 
     def decode(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         features = tf.io.parse_example(serialized, parse_spec())
@@ -411,7 +402,7 @@ def _decoded_records(
     options = tf.data.Options()
     options.autotune.enabled = False
     batches = (
-        tf.data.TFRecordDataset(list(paths))
+        tf.data.TFRecordDataset([dataset.path(shard.name) for shard in dataset.manifest.shards])
         .batch(_BATCH)
         .map(decode, num_parallel_calls=threads, deterministic=True)
         .prefetch(threads)

@@ -361,21 +361,12 @@ def _in_data_format(images: tf.Tensor, options: InputOptions) -> tf.Tensor:
 
 def _padded(batches: tf.data.Dataset, batch_size: int, count: int) -> tf.data.Dataset:
     """Fills up the last batch, and appends empty ones until there are `count`, with weights."""
-
-    def fill(batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        images, labels = batch["image"], batch["label"]
-        missing = [[0, batch_size - tf.size(labels)]]
-        weights = tf.pad(tf.ones_like(labels, tf.float32), missing)
-        images = tf.pad(images, [*missing, [0, 0], [0, 0], [0, 0]])
-        return (
-            tf.ensure_shape(images, [batch_size, *images.shape[1:]]),
-            tf.ensure_shape(tf.pad(labels, missing), [batch_size]),
-            tf.ensure_shape(weights, [batch_size]),
-        )
-
-    filled = batches.map(fill)
-    empty = tf.nest.map_structure(
-        lambda spec: tf.zeros(spec.shape, spec.dtype), filled.element_spec
+    weighted = batches.map(
+        lambda batch: (batch["image"], batch["label"], tf.ones_like(batch["label"], tf.float32))
     )
-    endless = filled.concatenate(tf.data.Dataset.from_tensors(empty).repeat())
-    return endless.take(count).apply(tf.data.experimental.assert_cardinality(count))
+    empty = tf.nest.map_structure(
+        lambda spec: tf.zeros([batch_size, *spec.shape[1:]], spec.dtype), weighted.element_spec
+    )
+    endless = weighted.concatenate(tf.data.Dataset.from_tensors(empty).repeat())
+    full = endless.rebatch(batch_size, drop_remainder=True)
+    return full.take(count).apply(tf.data.experimental.assert_cardinality(count))

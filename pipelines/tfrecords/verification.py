@@ -65,8 +65,7 @@ class FoundShard:
     labels: Counter[int] = dataclasses.field(default_factory=Counter)  # label -> number of records
     # `hash` of each record's file name.
     name_hashes: "array[int]" = dataclasses.field(default_factory=lambda: array("q"))
-    # What is wrong, in the order of the records.
-    problems: list[Problem] = dataclasses.field(default_factory=list)
+    problems: list[Problem] = dataclasses.field(default_factory=list)  # what is wrong, in any order
 
     def report(self, problem: str, record: int | None = None) -> None:
         self.problems.append(Problem(self.name, record, problem))
@@ -222,22 +221,18 @@ def verify(data_dir: str | os.PathLike[str], progress: bool = True) -> Verificat
                 examined, len(shards), "Verifying shards", lambda s: s.num_bytes
             )
         found = list(examined)
-    problems = [
-        *_problems_of_manifest(directory, manifest),
-        *_problems_of_classes(manifest, found),
-        *(problem for shard in found for problem in shard.problems),
-        *_repeated_names(directory, found),
-        *_problems_of_other_files(directory, manifest),
-    ]
-    in_order = [MANIFEST_NAME, *(shard.name for shard in shards)]
-    ranks = {name: rank for rank, name in enumerate(in_order)}
+    _report_repeated_names(directory, found)
     return Verification(
         manifest,
         num_shards=len(found),
         num_records=sum(shard.num_records for shard in found),
         num_bytes=sum(shard.num_bytes for shard in found),
-        # Stable: what is about other files stays behind the shards, and in its order.
-        problems=tuple(sorted(problems, key=lambda p: (ranks.get(p.file, len(ranks)), _place(p)))),
+        problems=(
+            *_problems_of_manifest(directory, manifest),
+            *_problems_of_classes(manifest, found),
+            *(problem for shard in found for problem in sorted(shard.problems, key=_place)),
+            *_problems_of_other_files(directory, manifest),
+        ),
     )
 
 
@@ -269,8 +264,8 @@ def _problems_of_classes(manifest: Manifest, found: Sequence[FoundShard]) -> Ite
                 yield Problem(MANIFEST_NAME, None, problem)
 
 
-def _repeated_names(directory: epath.Path, found: Sequence[FoundShard]) -> Iterator[Problem]:
-    """The records whose file name an earlier record has too.
+def _report_repeated_names(directory: epath.Path, found: Sequence[FoundShard]) -> None:
+    """Reports the records whose file name an earlier record has too.
 
     A first pass has left 8 bytes of each name; only shards in which some are equal are read again.
     """
@@ -287,8 +282,7 @@ def _repeated_names(directory: epath.Path, found: Sequence[FoundShard]) -> Itera
             if file_name in first:
                 text = file_name.decode("utf-8", "surrogateescape")
                 where = "record {} of {}".format(*first[file_name])
-                problem = f"its file_name {text!r} is also that of {where}"
-                yield Problem(shard.name, number, problem)
+                shard.report(f"its file_name {text!r} is also that of {where}", number)
             first.setdefault(file_name, (number, shard.name))
 
 

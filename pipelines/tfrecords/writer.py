@@ -84,7 +84,7 @@ def write_shard(path: os.PathLike[str], records: Iterable[bytes]) -> Shard:
 
 
 def make_indices(
-    plan: Iterable[PlannedShard], record_bytes: Sequence[int], labels: Sequence[int]
+    plan: Sequence[PlannedShard], record_bytes: Sequence[int], labels: Sequence[int]
 ) -> dict[str, RecordIndex]:
     """Split -> its index, which follows from the plan: no shard need be there.
 
@@ -94,19 +94,12 @@ def make_indices(
         labels: Label of each image, likewise.
     """
     sizes, all_labels = np.asarray(record_bytes, np.int64), np.asarray(labels, np.int64)
-    offsets: dict[str, list[np.ndarray]] = {}
-    images: dict[str, list[np.ndarray]] = {}
-    for shard in plan:
-        indices = np.asarray(shard.indices, np.int64)
-        of_shard = sizes[indices]
-        offsets.setdefault(shard.split, []).append(np.cumsum(of_shard) - of_shard)
-        images.setdefault(shard.split, []).append(indices)
-    return {
-        split: RecordIndex(
-            np.concatenate(offsets[split]), all_labels[np.concatenate(images[split])]
-        )
-        for split in offsets
-    }
+    indices = {}
+    for split in dict.fromkeys(shard.split for shard in plan):
+        shards = [np.asarray(shard.indices, np.int64) for shard in plan if shard.split == split]
+        offsets = [np.cumsum(sizes[images]) - sizes[images] for images in shards]
+        indices[split] = RecordIndex(np.concatenate(offsets), all_labels[np.concatenate(shards)])
+    return indices
 
 
 def write_beside_shards(
