@@ -27,7 +27,7 @@ class ListFile(NamedTuple):
     """A list of images, and what is needed to find them."""
 
     name: str  # the list as the user named it, a path or an address
-    path: Path  # the list on this machine
+    path: Path  # the list on this machine, with its suffix
     cache: Path  # where images that have addresses are fetched to
 
 
@@ -97,7 +97,7 @@ def _place(listed: ListFile, number: int, path: str) -> str:
 
 def _lines(listed: ListFile) -> Iterator[tuple[int, str, str, str]]:
     """Number, path, label and split of the list's lines, each checked by itself."""
-    rows = _csv_rows if listed.name.lower().endswith(".csv") else _json_rows
+    rows = _csv_rows if listed.path.name.lower().endswith(".csv") else _json_rows
     for number, row in rows(listed):
         fail = functools.partial(_fail, listed, number)
         path, label, split = row["path"], row["label"], row.get("split")

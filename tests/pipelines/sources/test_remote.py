@@ -169,8 +169,8 @@ def test_a_folder_on_the_web(web: str, image_folder: Path, download_dir: str):
         assert _contents(source) == _of_folder(image_folder)
 
 
-@pytest.mark.parametrize("scheme", ["web", "memory"])
-def test_a_remote_list(scheme: str, web: str, bucket, image_folder: Path, download_dir: str):
+@pytest.mark.parametrize("address", ["web/list.csv", "web/list.csv?token=1", "memory/list.csv"])
+def test_a_remote_list(address: str, web: str, bucket, image_folder: Path, download_dir: str):
     more = image_folder / "lines" / "with %20 #1.jpg"
     more.write_bytes(b"more")
     bucket.pipe("/bucket/shapes/lines/with %20 #1.jpg", b"more")
@@ -178,8 +178,9 @@ def test_a_remote_list(scheme: str, web: str, bucket, image_folder: Path, downlo
     text = "path,label\n" + "".join(f"{name},{name.split('/')[0]}\n" for name in expected)
     (image_folder / "list.csv").write_text(text)
     bucket.pipe("/bucket/shapes/list.csv", text.encode())
+    scheme, _, name = address.partition("/")
     folder = f"{web}/shapes" if scheme == "web" else "memory://bucket/shapes"
-    source = open_source(f"{folder}/list.csv", download_dir=download_dir)
+    source = open_source(f"{folder}/{name}", download_dir=download_dir)
     assert (source.kind, source.name) == ("list", "list")
     assert _contents(source) == expected
 
