@@ -13,7 +13,7 @@ import json
 from etils import epath
 
 from pipelines.runtime.command import option, run
-from pipelines.runtime.console import printable, readable_size, table
+from pipelines.runtime.console import counted, printable, readable_size, table
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file, write_output_file
 from pipelines.tfrecords.verification import verify
@@ -39,7 +39,7 @@ def main(config: VerifyConfig) -> None:
             "of shards; see to the path."
         )
     found = verify(config.data_dir)
-    if found.problems:
+    if found.manifest and found.problems:
         rows = [("file", "record", "problem")]
         for problem in found.problems:
             record = "-" if problem.record is None else str(problem.record)
@@ -62,12 +62,16 @@ def main(config: VerifyConfig) -> None:
         }
         data = (json.dumps(document, indent=2) + "\n").encode()
         write_output_file("--json", config.json, data)
+    if found.manifest is None:  # there is no set, or nothing is known of it
+        raise InputError(found.problems[0].problem)
     if found.problems:
-        count = len(found.problems)
+        of_the_set = [problem.file in found.manifest.file_names for problem in found.problems]
+        advice = [] if all(of_the_set) else ["move what is not of it away"]
+        if any(of_the_set):
+            advice.append("copy the set again or make it again with --overwrite")
         raise InputError(
-            f"received {config.data_dir!r} with {count} problem{'s' if count > 1 else ''}, "
-            "expected a set as it was written; copy the set again or make it again with "
-            "--overwrite."
+            f"received {config.data_dir!r} with {counted(len(found.problems), 'problem')}, "
+            f"expected a set as it was written; {', then '.join(advice)}."
         )
 
 

@@ -190,11 +190,11 @@ def check_destination(output_dir: os.PathLike[str], overwrite: bool) -> None:
         check_movable(output_dir)
     if is_free(path):
         return
-    what_to_do = "choose another --output_dir, or remove it yourself."
     if not (path / MANIFEST_NAME).is_file():
         raise InputError(
             f"received the output directory {os.fspath(output_dir)!r}, which exists and is no "
-            f"finished set of shards, expected a new, empty or finished one; {what_to_do}"
+            "finished set of shards, expected a new, empty or finished one; choose another "
+            "--output_dir."
         )
     if overwrite:
         known = load_manifest(output_dir).file_names
@@ -202,7 +202,8 @@ def check_destination(output_dir: os.PathLike[str], overwrite: bool) -> None:
         if others:
             raise InputError(
                 f"received --overwrite for {os.fspath(output_dir)!r}, which also holds "
-                f"{others[0]!r}, expected nothing but a finished set; move it away, or {what_to_do}"
+                f"{others[0]!r}, expected nothing but a finished set; move that away, or choose "
+                "another --output_dir."
             )
 
 

@@ -268,7 +268,7 @@ def _set_in(directory: epath.Path) -> ShardedDataset | None:
         what = f"something, but no {MANIFEST_NAME} that can be read"
     raise InputError(
         f"received {_FLAG}={directory}, which holds {what}, expected decoded images that a run "
-        f"with --cache=disk has left, or nothing; choose another {_FLAG}, or remove it yourself."
+        f"with --cache=disk has left, or nothing; choose another {_FLAG}."
     )
 
 

@@ -223,5 +223,6 @@ def _archive_errors(path: Path) -> Iterator[None]:
     except (*failures, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
         raise InputError(
             f"received {str(path)!r}, which cannot be read to its end as an archive ({error}), "
-            "expected a whole .zip, .tar.gz or .tar; fetch or make it again, or pass a folder."
+            "expected a whole .zip, .tar.gz or .tar, or a list named .csv or .jsonl; fetch or make "
+            "it again, or pass a folder."
         ) from error

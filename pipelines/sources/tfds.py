@@ -219,8 +219,8 @@ def _examples(data: TfdsSet, entry: str, with_images: bool) -> Iterator[_Example
     except (tf.errors.OpError, OSError, AssertionError, NotImplementedError) as error:
         raise InputError(
             f"received the source {data.source!r}, whose split {entry!r} cannot be read to its end "
-            f"({one_line(error, 300)}), expected a whole prepared set; remove "
-            f"{str(builder.data_dir)!r} and prepare it again."
+            f"({one_line(error, 300)}), expected a whole prepared set; move "
+            f"{str(builder.data_dir)!r} away and prepare it again."
         ) from error
 
 

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.files import any_path, size_of
+from pipelines.runtime.files import any_path, is_free, size_of
 
 if TYPE_CHECKING:  # see `any_path`
     from etils import epath
@@ -39,6 +39,7 @@ DEFAULT_IMAGE_SIZE = 96  # of pixels under 'raw'; the trainer's default, too
 DECODED_FROM = "decoded_from"
 
 _MAKE_ONE = "make one with `python -m pipelines.make_tfrecords --source=... --output_dir={}`."
+_MAKE_ANOTHER = _MAKE_ONE.format("ANOTHER_DIRECTORY")  # where what is there may be anything
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,9 +190,10 @@ def load_manifest(data_dir: str | os.PathLike[str]) -> Manifest:
     path = (any_path(data_dir) / MANIFEST_NAME).expanduser()
     if not path.is_file():
         lack = f" without a {MANIFEST_NAME}" if path.parent.is_dir() else ", which does not exist"
+        make_one = _MAKE_ONE.format(data_dir) if is_free(path.parent) else _MAKE_ANOTHER
         raise InputError(
             f"received the data directory {str(data_dir)!r}{lack}, expected a finished set of "
-            f"shards; {_MAKE_ONE.format(data_dir)}"
+            f"shards; {make_one}"
         )
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -246,7 +248,7 @@ def _parse(path: "epath.Path", document: Any) -> Manifest:
         raise InputError(
             f"received {str(path)!r} with schema version {version!r}, expected {SCHEMA_VERSION}; "
             + ("update this program, or " if newer else "")
-            + f"remove {str(path.parent)!r} and {_MAKE_ONE.format(path.parent)}"
+            + _MAKE_ANOTHER
         )
     checksum = document.pop("checksum", None)
     try:
@@ -299,6 +301,5 @@ def _sha256_of(document: dict[str, Any]) -> str:
 def _damaged(path: "epath.Path", problem: str) -> InputError:
     return InputError(
         f"received {str(path)!r}, which {problem}, expected a manifest as make_tfrecords writes "
-        f"it; copy the set again, or remove {str(path.parent)!r} and "
-        f"{_MAKE_ONE.format(path.parent)}"
+        f"it; copy the set again, or {_MAKE_ANOTHER}"
     )
