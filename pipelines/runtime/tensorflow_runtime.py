@@ -72,8 +72,13 @@ def import_tensorflow() -> None:
             # Below level 3, every start on a machine without a GPU prints an error about CUDA.
             os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
             stack.enter_context(output_held_back(2))
-        import tensorflow  # noqa: F401
-
+        try:
+            import tensorflow  # noqa: F401
+        except ImportError as error:
+            # A native module that Ctrl-C or SIGTERM comes upon turns it into an error of its own.
+            if isinstance(error.__cause__, KeyboardInterrupt | SystemExit):
+                raise error.__cause__ from None
+            raise
         gc.freeze()
 
 

@@ -83,3 +83,20 @@ def test_an_import_that_fails_leaves_the_garbage_collector_as_it_was(tmp_path):
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert (done.returncode, done.stdout) == (0, "True 0\n"), done.stderr
+
+
+@pytest.mark.parametrize("stop", ["KeyboardInterrupt", "SystemExit(143)"])
+def test_a_stop_that_a_native_module_turns_into_an_import_error_is_a_stop(tmp_path, stop):
+    (tmp_path / "tensorflow.py").write_text(
+        f"raise ImportError('initialization failed') from {stop}"
+    )
+    program = (
+        "from pipelines.runtime.tensorflow_runtime import import_tensorflow\n"
+        "try: import_tensorflow()\n"
+        "except (KeyboardInterrupt, SystemExit) as error: print(repr(error))"
+    )
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{stop.partition('(')[0]}({'143' if '143' in stop else ''})\n"
