@@ -3,7 +3,8 @@
 #   ./run_local.sh                  the drawn sample: install, convert, train, report (minutes)
 #   ./run_local.sh test [flags]     install with the test extra and run the tests (flags of pytest)
 #   ./run_local.sh SOURCE [flags]   the same on 'caltech101' (downloaded), 'tfds:NAME', a folder of
-#                                   class folders, a .zip or .tar.gz of one; flags go to the trainer
+#                                   class folders, a .zip or .tar.gz of one, a .csv or .jsonl list;
+#                                   flags go to the trainer
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -13,7 +14,7 @@ python=$venv/bin/python
 say() { printf '==> %s\n' "$*"; }
 
 usage() {
-  sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
 # Installs once for each set of extras and each change of what is to be installed.
@@ -42,13 +43,15 @@ install() {
   printf '%s' "$wanted" >"$stamp"
 }
 
-# Answers a typo in the trainer's flags before any download or conversion.
+# Answers a typo in the trainer's flags before any download or conversion; status 3 for a flag of the
+# conversion.
 check_flags() {
-  "$python" - "$@" <<'EOF' || exit 2
+  "$python" - "$@" <<'EOF'
 import sys
 
 from absl import flags
 
+from pipelines.make_tfrecords import ConvertConfig
 from pipelines.runtime.command import define_flags, parse_config
 from pipelines.runtime.errors import InputError
 from trainer.main import MainConfig
@@ -56,7 +59,11 @@ from trainer.main import MainConfig
 try:
     parse_config(MainConfig, define_flags(MainConfig), ["trainer.main", *sys.argv[1:]])
 except (flags.Error, InputError) as error:
-    sys.exit(f"run_local.sh: {error} (`python -m trainer.main --help` lists the flags.)")
+    if getattr(error, "flagname", "") in define_flags(ConvertConfig):
+        print(f"run_local.sh: --{error.flagname} is a flag of the conversion.", file=sys.stderr)
+        sys.exit(3)
+    print(f"run_local.sh: {error} (`python -m trainer.main --help` lists the flags.)", file=sys.stderr)
+    sys.exit(2)
 EOF
 }
 
@@ -66,27 +73,44 @@ name_of() {
   [[ ! -d $1 ]] || name=$(cd "$1" && pwd)
   name=$(basename "$name")
   name=${name%.gz} name=${name%.tgz} name=${name%.tar} name=${name%.zip}
+  name=${name%.csv} name=${name%.jsonl}
   printf '%s' "${name//[^A-Za-z0-9_.-]/_}"
 }
 
 convert_and_train() {
-  local source=$1 data=$here/data/$(name_of "$1")
+  local source=$1 data run status=0
+  data=$here/data/$(name_of "$1")
+  run=$here/runs/$(basename "$data")-$(date +%Y%m%d-%H%M%S)
   shift
-  check_flags --strategy=mirrored "$@"
+  check_flags --strategy=mirrored "$@" || {
+    status=$?
+    ((status != 3)) || say_how_to_convert "$source" "$data"
+    exit 2
+  }
   say "converting '$source' to shards in '$data'"
   "$python" -m pipelines.make_tfrecords --source="$source" --output_dir="$data" || {
-    local status=$?
-    if ((status == 1)); then
-      say "flags that this asks for belong to the conversion; with them run" \
-        "'$python' -m pipelines.make_tfrecords --source='$source' --output_dir='$data' FLAGS," \
-        "then '$python' -m trainer.main --data_dir='$data'"
+    status=$?
+    # Where there is nothing, no flag helps.
+    if ((status == 1)) && [[ -e $source || $source == *:* ]]; then
+      say_how_to_convert "$source" "$data"
     fi
     exit "$status"
   }
   say "training StridedNet"
-  "$python" -m trainer.main --strategy=mirrored --data_dir="$data" \
-    --run_dir="$here/runs/$(basename "$data")-$(date +%Y%m%d-%H%M%S)" "$@"
+  "$python" -m trainer.main --strategy=mirrored --data_dir="$data" --run_dir="$run" "$@" || {
+    status=$?
+    if ((status == 130 || status == 143)); then
+      say "to go on: '$python' -m trainer.main --strategy=mirrored --data_dir='$data'" \
+        "--run_dir='$run' $*"
+    fi
+    exit "$status"
+  }
   say "watch the curves with: '$venv/bin/tensorboard' --logdir '$here/runs'"
+}
+
+say_how_to_convert() {
+  say "flags of the conversion go to it, as in '$python' -m pipelines.make_tfrecords --source='$1'" \
+    "--output_dir='$2' FLAGS, then '$python' -m trainer.main --data_dir='$2'"
 }
 
 case ${1:-sample} in

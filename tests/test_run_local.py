@@ -1,6 +1,9 @@
-"""What run_local.sh says before it installs anything."""
+"""What run_local.sh says before it installs anything, and where a command beneath it fails."""
 
+import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,3 +29,70 @@ def test_a_flag_in_place_of_the_source_is_refused(tmp_path):
     result = run("--epochs=3", cwd=tmp_path)
     assert result.returncode == 2
     assert "received '--epochs=3' first, expected" in result.stderr
+
+
+# In the place of the environment's interpreter: checks flags as that does, and ends as it is told.
+PYTHON = r"""#!/usr/bin/env bash
+case "$*" in
+  -\ *) cd {root} && exec {python} "$@" ;;
+  *pipelines.make_tfrecords*) exit {convert} ;;
+  *trainer.main*) exit {train} ;;
+esac
+"""
+
+
+def run_installed(tmp_path, *arguments, convert=0, train=0):
+    """Runs a copy of the script whose commands end with the statuses given."""
+    for name in ("run_local.sh", "setup.py", "constraints.txt"):
+        shutil.copy(SCRIPT.with_name(name), tmp_path)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    root, real = str(SCRIPT.parent), sys.executable
+    python.write_text(
+        PYTHON.format(root=f"'{root}'", python=f"'{real}'", convert=convert, train=train)
+    )
+    python.chmod(0o755)
+    wanted = "cat setup.py constraints.txt | cksum"
+    stamp = subprocess.run(wanted, shell=True, cwd=tmp_path, capture_output=True, check=True).stdout
+    (tmp_path / ".venv" / "installed-").write_bytes(stamp.rstrip(b"\n"))
+    return subprocess.run(
+        ["bash", str(tmp_path / "run_local.sh"), *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        check=False,
+    )
+
+
+HOW_TO_CONVERT = "flags of the conversion go to it"
+
+
+def test_a_flag_of_the_conversion_is_told_from_a_typo(tmp_path):
+    result = run_installed(tmp_path, "sample", "--validation_fraction=0.1")
+    assert result.returncode == 2
+    assert result.stderr == "run_local.sh: --validation_fraction is a flag of the conversion.\n"
+    assert HOW_TO_CONVERT in result.stdout and "--source='sample'" in result.stdout
+
+
+def test_a_typo_is_answered_before_anything_runs(tmp_path):
+    result = run_installed(tmp_path, "sample", "--epoch=3")
+    assert result.returncode == 2 and result.stdout == ""
+    assert "Unknown command line flag 'epoch'" in result.stderr
+
+
+@pytest.mark.parametrize(("source", "is_told"), [("pictures", True), ("nothing", False)])
+def test_how_to_convert_is_told_where_there_is_something_to_convert(tmp_path, source, is_told):
+    (tmp_path / "pictures").mkdir()
+    result = run_installed(tmp_path, source, convert=1)
+    assert result.returncode == 1
+    assert (HOW_TO_CONVERT in result.stdout) == is_told
+
+
+def test_a_stopped_training_is_followed_by_the_command_that_goes_on(tmp_path):
+    result = run_installed(tmp_path, "sample", "--epochs=9", train=130)
+    assert result.returncode == 130
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("==> to go on")]
+    assert f"--data_dir='{tmp_path}/data/sample' --run_dir='{tmp_path}/runs/sample-" in line
+    assert line.endswith(" --epochs=9")
+    assert "tensorboard" not in result.stdout
