@@ -16,7 +16,7 @@ from collections import Counter
 from etils import epath
 
 from pipelines.runtime.command import option, run
-from pipelines.runtime.console import readable_size, say, table
+from pipelines.runtime.console import counted, readable_size, say, table
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
 from pipelines.sources.base import DEFAULT_DOWNLOAD_DIR
@@ -242,7 +242,7 @@ def _duplicate_lines(manifest: Manifest) -> list[str]:
     pairs = [(group[0], other) for group in groups for other in group[1:]]
     more = [f"  and {len(pairs) - _SHOWN:,} more, in the manifest"] if len(pairs) > _SHOWN else []
     return [
-        f"Kept together: {len(groups):,} groups of images that look the same",
+        f"Kept together: {counted(len(groups), 'group')} of images that look the same",
         *(f"  {one!r} and {other!r}" for one, other in pairs[:_SHOWN]),
         *more,
     ]

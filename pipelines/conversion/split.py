@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sklearn.model_selection import train_test_split
 
+from pipelines.runtime.console import counted
 from pipelines.runtime.errors import InputError
 from pipelines.tfrecords.manifest import SPLITS, Settings
 
@@ -135,7 +136,7 @@ def _divide(
 
 def _too_few(class_name: str, count: int, least: int, purpose: str) -> InputError:
     return InputError(
-        f"received {count} images of the class {class_name!r}, expected at least {least}, to have "
-        f"{purpose}; add images, leave the class out with --classes, or change --test_fraction and "
-        "--validation_fraction."
+        f"received {counted(count, 'image')} of the class {class_name!r}, expected at least "
+        f"{least}, to have {purpose}; add images, leave the class out with --classes, or change "
+        "--test_fraction and --validation_fraction."
     )

@@ -85,7 +85,8 @@ def test_too_small_a_class_is_named_with_the_least_needed(
     settings = Settings(test_fraction, validation_fraction, split_seed=42)
     with pytest.raises(InputError) as caught:
         check_class_counts({"": {"big": 90, "small": count}}, settings)
-    assert f"{count} images of the class 'small', expected at least {least}" in str(caught.value)
+    images = "1 image" if count == 1 else f"{count} images"
+    assert f"{images} of the class 'small', expected at least {least}" in str(caught.value)
     check_class_counts({"": {"big": 90, "small": least}}, settings)
 
 
