@@ -94,7 +94,7 @@ class LaunchConfig:
         """The flags of each worker.
 
         Raises:
-            flags.Error: for an unknown flag of the trainer or a value of the wrong type.
+            flags.Error: for an unknown flag of the trainer.
         """
         given = define_flags(MainConfig)
         given(["trainer.main", *self.trainer_flags])

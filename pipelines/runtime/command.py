@@ -45,6 +45,7 @@ _DEFINE_BY_TYPE: dict[Any, Callable[..., Any]] = {
 _MOST_OF_WORDS = 50
 _KEPT = "\u00a0"  # a space at which no line ends
 _ARGUMENT_KINDS = {"int": "N", "float": "X", "comma separated list of strings": "A,B,..."}
+_VALUES_OF_KIND = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 Config = TypeVar("Config")
 
@@ -160,9 +161,6 @@ def run(main: Callable[[Config], None], config_class: type[Config]) -> Config:
     flag_values = define_flags(config_class)
     try:
         config = parse_config(config_class, flag_values, sys.argv)
-    except UnicodeDecodeError as error:
-        reason = f"received a --flagfile that is no text ({error.reason}), expected a flag a line"
-        _fail(command, f"{reason}; see to the file.", EXIT_USAGE)
     except (flags.Error, InputError) as error:
         _fail(command, f"{one_line(error)} (--help lists the flags.)", EXIT_USAGE)
     console.verbosity = flag_values[_VERBOSITY].value
@@ -271,9 +269,10 @@ def parse_config(
     """Makes the config from `argv`, whose first item is the program's name.
 
     Raises:
-        flags.Error: for an unknown flag or a value of the wrong type.
-        InputError: for an argument that is no flag and not wanted, for a flag that stands before
-            `--` but belongs after it, and for values that `config_class` refuses.
+        flags.Error: for an unknown flag, or one without its value.
+        InputError: for a value of the wrong type, for an argument that is no flag and not wanted,
+            for a flag that stands before `--` but belongs after it, and for values that
+            `config_class` refuses.
     """
     rest = _rest_of(config_class)
     takes_dashes = rest is not None and rest.metadata["after_dashes"]
@@ -284,6 +283,23 @@ def parse_config(
         if rest is None or not takes_dashes:
             raise
         raise InputError(f"{error}; {rest.metadata['arguments']} stand after --.") from error
+    except flags.IllegalFlagValueError as error:
+        # absl shows Python's own words: "flag --epochs=x: invalid literal for int() with base 10".
+        received = str(error).removeprefix("flag ").removesuffix(f": {error.__context__}")
+        flag = flag_values[received[2:].partition("=")[0]]
+        if isinstance(flag, flags.EnumFlag):
+            expected = f"one of {', '.join(flag.parser.enum_values)}"
+        else:
+            expected = _VALUES_OF_KIND[flag.flag_type()]
+        raise InputError(f"received {received}, expected {expected}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"received a --flagfile that is no text ({error.reason}), expected a flag a line; see "
+            "to the file."
+        ) from error
+    except ValueError as error:
+        received = str(error).removesuffix(" does not take an argument")  # "--noFLAG=VALUE"
+        raise InputError(f"received {received}, expected it without a value.") from error
     if positional and (rest is None or takes_dashes):
         raise InputError(
             f"received the argument {positional[0]!r}, expected flags only; write --name=value."
