@@ -22,7 +22,14 @@ from collections.abc import Sequence
 from absl import flags
 
 from pipelines.runtime import console
-from pipelines.runtime.command import arguments, define_flags, option, parse_config, run
+from pipelines.runtime.command import (
+    arguments,
+    define_flags,
+    option,
+    parse_config,
+    parse_flags,
+    run,
+)
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.network_ports import check_ports, free_ports
 from trainer.input_config import check_at_least
@@ -95,9 +102,10 @@ class LaunchConfig:
 
         Raises:
             flags.Error: for an unknown flag of the trainer.
+            InputError: for a value of the wrong type.
         """
         given = define_flags(MainConfig)
-        given(["trainer.main", *self.trainer_flags])
+        parse_flags(given, ["trainer.main", *self.trainer_flags])
         added = () if given["strategy"].present else (f"--strategy={MULTI_WORKER}",)
         return (*added, *self.trainer_flags)
 

@@ -269,37 +269,19 @@ def parse_config(
     """Makes the config from `argv`, whose first item is the program's name.
 
     Raises:
-        flags.Error: for an unknown flag, or one without its value.
-        InputError: for a value of the wrong type, for an argument that is no flag and not wanted,
-            for a flag that stands before `--` but belongs after it, and for values that
-            `config_class` refuses.
+        flags.Error: as `parse_flags`.
+        InputError: likewise, for an argument that is no flag and not wanted, for a flag that stands
+            before `--` but belongs after it, and for values that `config_class` refuses.
     """
     rest = _rest_of(config_class)
     takes_dashes = rest is not None and rest.metadata["after_dashes"]
     dashes = argv.index("--") if takes_dashes and "--" in argv else len(argv)
     try:
-        positional = tuple(flag_values(argv[:dashes])[1:])
+        positional = parse_flags(flag_values, argv[:dashes])
     except flags.UnrecognizedFlagError as error:
         if rest is None or not takes_dashes:
             raise
         raise InputError(f"{error}; {rest.metadata['arguments']} stand after --.") from error
-    except flags.IllegalFlagValueError as error:
-        # absl shows Python's own words: "flag --epochs=x: invalid literal for int() with base 10".
-        received = str(error).removeprefix("flag ").removesuffix(f": {error.__context__}")
-        flag = flag_values[received[2:].partition("=")[0]]
-        if isinstance(flag, flags.EnumFlag):
-            expected = f"one of {', '.join(flag.parser.enum_values)}"
-        else:
-            expected = _VALUES_OF_KIND[flag.flag_type()]
-        raise InputError(f"received {received}, expected {expected}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"received a --flagfile that is no text ({error.reason}), expected a flag a line; see "
-            "to the file."
-        ) from error
-    except ValueError as error:
-        received = str(error).removesuffix(" does not take an argument")  # "--noFLAG=VALUE"
-        raise InputError(f"received {received}, expected it without a value.") from error
     if positional and (rest is None or takes_dashes):
         raise InputError(
             f"received the argument {positional[0]!r}, expected flags only; write --name=value."
@@ -310,6 +292,37 @@ def parse_config(
     if rest is not None:
         frozen[rest.name] = tuple(argv[dashes + 1 :]) if takes_dashes else positional
     return config_class(**frozen)
+
+
+def parse_flags(flag_values: flags.FlagValues, argv: Sequence[str]) -> tuple[str, ...]:
+    """Sets the flags that `argv`, which begins with the program's name, gives; returns the rest.
+
+    Raises:
+        flags.Error: for an unknown flag, or one without its value.
+        InputError: for a value of the wrong type, and for a --flagfile that is no text.
+    """
+    try:
+        return tuple(flag_values(argv)[1:])
+    except flags.IllegalFlagValueError as error:
+        # absl shows Python's own words: "flag --epochs=x: invalid literal for int() with base 10".
+        received = str(error).removeprefix("flag ").removesuffix(f": {error.__context__}")
+        flag = flag_values[received[2:].partition("=")[0]]
+        raise InputError(f"received {received}, expected {values_of(flag)}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"received a --flagfile that is no text ({error.reason}), expected a flag a line; see "
+            "to the file."
+        ) from error
+    except ValueError as error:
+        received = str(error).removesuffix(" does not take an argument")  # "--noFLAG=VALUE"
+        raise InputError(f"received {received}, expected it without a value.") from error
+
+
+def values_of(flag: flags.Flag) -> str:
+    """What a flag takes, in words: 'a whole number', 'one of fail, skip'."""
+    if isinstance(flag, flags.EnumFlag):
+        return f"one of {', '.join(flag.parser.enum_values)}"
+    return _VALUES_OF_KIND.get(flag.flag_type(), "text")
 
 
 def as_flag(name: str, value: Any) -> str:

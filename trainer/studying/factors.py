@@ -6,6 +6,7 @@ from typing import Any
 
 from absl import flags
 
+from pipelines.runtime.command import values_of
 from pipelines.runtime.errors import InputError
 from trainer.comparison.flags import is_silent, shown
 
@@ -94,10 +95,7 @@ def _parse_value(text: str, word: str, flag: flags.Flag, default: Any) -> Any:
     try:
         return flag.parser.parse(word)
     except (ValueError, TypeError) as error:
-        choices = getattr(flag.parser, "enum_values", None)
-        kinds = {"int": "whole numbers", "float": "numbers", "bool": "true or false"}
-        kind = f"one of {', '.join(choices)}" if choices else kinds.get(flag.flag_type(), "others")
         raise InputError(
             f"received --vary={text}, in which {word!r} is no value of --{flag.name}, expected "
-            f"{kind}; `python -m trainer.main --help` says more."
+            f"{values_of(flag)}; `python -m trainer.main --help` says more."
         ) from error
