@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import hashlib
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -172,11 +173,15 @@ def threads(count: int) -> Iterator["Executor"]:
     """Threads that, when the block ends, finish what they are at and begin nothing more."""
     from concurrent.futures import ThreadPoolExecutor
 
-    pool = ThreadPoolExecutor(count)
+    started: list[threading.Thread] = []
+    pool = ThreadPoolExecutor(count, initializer=lambda: started.append(threading.current_thread()))
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+        # Ctrl-C inside `submit` leaves a thread at work that the pool does not know of.
+        for thread in started:
+            thread.join()
 
 
 def take_ahead(items: Iterable[Item], count: int) -> Iterator[Item]:

@@ -1,11 +1,12 @@
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from pipelines.runtime.errors import InputError
 from pipelines.sources import SourceImage
-from pipelines.sources.base import read_ahead, take_ahead
+from pipelines.sources.base import read_ahead, take_ahead, threads
 
 
 def test_items_are_taken_before_they_are_asked_for_and_keep_their_order():
@@ -50,3 +51,23 @@ def test_an_image_that_cannot_be_fetched_is_an_error_in_its_place():
         with read_ahead(images) as files:
             assert next(files)[1] == b"0"
             next(files)
+
+
+def test_a_thread_that_ctrl_c_cuts_off_from_its_pool_is_waited_for(monkeypatch):
+    begun, finished = threading.Event(), []
+    start = threading.Thread.start
+
+    def interrupted_start(thread):
+        start(thread)
+        begun.wait()
+        raise KeyboardInterrupt  # as when the signal comes while the pool waits for the thread
+
+    def work():
+        begun.set()
+        time.sleep(0.1)
+        finished.append(True)
+
+    with pytest.raises(KeyboardInterrupt), threads(2) as pool:
+        monkeypatch.setattr(threading.Thread, "start", interrupted_start)
+        pool.submit(work)
+    assert finished == [True]
