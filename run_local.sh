@@ -59,8 +59,9 @@ from trainer.main import MainConfig
 try:
     parse_config(MainConfig, define_flags(MainConfig), ["trainer.main", *sys.argv[1:]])
 except (flags.Error, InputError) as error:
-    if getattr(error, "flagname", "") in define_flags(ConvertConfig):
-        print(f"run_local.sh: --{error.flagname} is a flag of the conversion.", file=sys.stderr)
+    name = getattr(error, "flagname", "")
+    if {name, name.removeprefix("no")} & set(define_flags(ConvertConfig)):
+        print(f"run_local.sh: --{name} is a flag of the conversion.", file=sys.stderr)
         sys.exit(3)
     print(f"run_local.sh: {error} (`python -m trainer.main --help` lists the flags.)", file=sys.stderr)
     sys.exit(2)
@@ -71,6 +72,7 @@ EOF
 name_of() {
   local name=$1
   [[ ! -d $1 ]] || name=$(cd "$1" && pwd)
+  [[ $name != *://* ]] || name=${name%%[?#]*}  # of an address its path alone
   name=$(basename "$name")
   name=${name%.gz} name=${name%.tgz} name=${name%.tar} name=${name%.zip}
   name=${name%.csv} name=${name%.jsonl}
@@ -91,7 +93,7 @@ convert_and_train() {
   "$python" -m pipelines.make_tfrecords --source="$source" --output_dir="$data" || {
     status=$?
     # Where there is nothing, no flag helps.
-    if ((status == 1)) && [[ -e $source || $source == *:* ]]; then
+    if ((status == 1)) && [[ -e ${source/#\~/$HOME} || $source =~ ^(sample|caltech101|.*:.*)$ ]]; then
       say_how_to_convert "$source" "$data"
     fi
     exit "$status"
@@ -100,17 +102,18 @@ convert_and_train() {
   "$python" -m trainer.main --strategy=mirrored --data_dir="$data" --run_dir="$run" "$@" || {
     status=$?
     if ((status == 130 || status == 143)); then
-      say "to go on: '$python' -m trainer.main --strategy=mirrored --data_dir='$data'" \
-        "--run_dir='$run' $*"
+      say "to go on:$(printf ' %q' "$python" -m trainer.main --strategy=mirrored \
+        --data_dir="$data" --run_dir="$run" "$@")"
     fi
     exit "$status"
   }
-  say "watch the curves with: '$venv/bin/tensorboard' --logdir '$here/runs'"
+  say "watch the curves with:$(printf ' %q' "$venv/bin/tensorboard" --logdir "$here/runs")"
 }
 
 say_how_to_convert() {
-  say "flags of the conversion go to it, as in '$python' -m pipelines.make_tfrecords --source='$1'" \
-    "--output_dir='$2' FLAGS, then '$python' -m trainer.main --data_dir='$2'"
+  say "flags of the conversion go to it, as in$(printf ' %q' "$python" -m pipelines.make_tfrecords \
+    --source="$1" --output_dir="$2") FLAGS, then$(printf ' %q' "$python" -m trainer.main \
+    --data_dir="$2")"
 }
 
 case ${1:-sample} in

@@ -1,6 +1,7 @@
 """What run_local.sh says before it installs anything, and where a command beneath it fails."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -68,11 +69,13 @@ def run_installed(tmp_path, *arguments, convert=0, train=0):
 HOW_TO_CONVERT = "flags of the conversion go to it"
 
 
-def test_a_flag_of_the_conversion_is_told_from_a_typo(tmp_path):
-    result = run_installed(tmp_path, "sample", "--validation_fraction=0.1")
+@pytest.mark.parametrize("flag", ["--validation_fraction=0.1", "--nogroup_duplicates"])
+def test_a_flag_of_the_conversion_is_told_from_a_typo(flag, tmp_path):
+    result = run_installed(tmp_path, "sample", flag)
     assert result.returncode == 2
-    assert result.stderr == "run_local.sh: --validation_fraction is a flag of the conversion.\n"
-    assert HOW_TO_CONVERT in result.stdout and "--source='sample'" in result.stdout
+    name = flag.partition("=")[0]
+    assert result.stderr == f"run_local.sh: {name} is a flag of the conversion.\n"
+    assert HOW_TO_CONVERT in result.stdout and " --source=sample " in result.stdout
 
 
 def test_a_typo_is_answered_before_anything_runs(tmp_path):
@@ -81,7 +84,10 @@ def test_a_typo_is_answered_before_anything_runs(tmp_path):
     assert "Unknown command line flag 'epoch'" in result.stderr
 
 
-@pytest.mark.parametrize(("source", "is_told"), [("pictures", True), ("nothing", False)])
+@pytest.mark.parametrize(
+    ("source", "is_told"),
+    [("pictures", True), ("sample", True), ("https://host/a.zip", True), ("nothing", False)],
+)
 def test_how_to_convert_is_told_where_there_is_something_to_convert(tmp_path, source, is_told):
     (tmp_path / "pictures").mkdir()
     result = run_installed(tmp_path, source, convert=1)
@@ -90,9 +96,19 @@ def test_how_to_convert_is_told_where_there_is_something_to_convert(tmp_path, so
 
 
 def test_a_stopped_training_is_followed_by_the_command_that_goes_on(tmp_path):
-    result = run_installed(tmp_path, "sample", "--epochs=9", train=130)
-    assert result.returncode == 130
-    (line,) = [line for line in result.stdout.splitlines() if line.startswith("==> to go on")]
-    assert f"--data_dir='{tmp_path}/data/sample' --run_dir='{tmp_path}/runs/sample-" in line
-    assert line.endswith(" --epochs=9")
-    assert "tensorboard" not in result.stdout
+    root = tmp_path / "o'b dir"
+    root.mkdir()
+    flags = ["--epochs=9", "--cache=disk", "--cache_dir=/tmp/my pictures;d"]
+    result = run_installed(root, "sample", *flags, train=130)
+    assert result.returncode == 130 and "tensorboard" not in result.stdout
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("==> to go on:")]
+    python, *arguments = shlex.split(line.partition(":")[2])
+    assert python == f"{root}/.venv/bin/python"
+    assert arguments[:2] == ["-m", "trainer.main"] and arguments[-3:] == flags
+    assert f"--data_dir={root}/data/sample" in arguments
+    assert any(a.startswith(f"--run_dir={root}/runs/sample-") for a in arguments)
+
+
+def test_a_list_at_an_address_is_kept_under_its_own_name(tmp_path):
+    result = run_installed(tmp_path, "https://host/pictures/list.csv?token=secret")
+    assert f"to shards in '{tmp_path}/data/list'" in result.stdout
