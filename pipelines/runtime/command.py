@@ -45,7 +45,12 @@ _DEFINE_BY_TYPE: dict[Any, Callable[..., Any]] = {
 _MOST_OF_WORDS = 50
 _KEPT = "\u00a0"  # a space at which no line ends
 _ARGUMENT_KINDS = {"int": "N", "float": "X", "comma separated list of strings": "A,B,..."}
-_VALUES_OF_KIND = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+_VALUES_OF_KIND = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "comma separated list of strings": "A,B,... in which every quote is closed",
+}
 
 Config = TypeVar("Config")
 
@@ -306,15 +311,21 @@ def parse_flags(flag_values: flags.FlagValues, argv: Sequence[str]) -> tuple[str
     except flags.IllegalFlagValueError as error:
         # absl shows Python's own words: "flag --epochs=x: invalid literal for int() with base 10".
         received = str(error).removeprefix("flag ").removesuffix(f": {error.__context__}")
-        flag = flag_values[received[2:].partition("=")[0]]
-        raise InputError(f"received {received}, expected {values_of(flag)}.") from error
+        name = received[2:].partition("=")[0]
+        if name not in flag_values:  # "--flagfile with no argument"
+            raise
+        raise InputError(
+            f"received {received}, expected {values_of(flag_values[name])}."
+        ) from error
     except UnicodeDecodeError as error:
         raise InputError(
             f"received a --flagfile that is no text ({error.reason}), expected a flag a line; see "
             "to the file."
         ) from error
     except ValueError as error:
-        received = str(error).removesuffix(" does not take an argument")  # "--noFLAG=VALUE"
+        received, lacks, _ = str(error).partition(" does not take an argument")  # "--noFLAG=VALUE"
+        if not lacks:
+            raise
         raise InputError(f"received {received}, expected it without a value.") from error
 
 

@@ -280,8 +280,8 @@ def _remote_stage(destination: StrPath, replace: bool) -> Iterator["epath.Path"]
     if replace:
         raise InputError(
             f"received --overwrite for {os.fspath(destination)!r}, expected a local directory, in "
-            "which a set can be replaced in one step; choose another --output_dir, or remove the "
-            "old set yourself."
+            "which a set can be replaced in one step; choose another --output_dir, or move the "
+            "old set away yourself."
         )
     _check_free(target)
     target.mkdir(parents=True, exist_ok=True)

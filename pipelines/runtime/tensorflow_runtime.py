@@ -75,9 +75,13 @@ def import_tensorflow() -> None:
         try:
             import tensorflow  # noqa: F401
         except ImportError as error:
-            # A native module that Ctrl-C or SIGTERM comes upon turns it into an error of its own.
-            if isinstance(error.__cause__, KeyboardInterrupt | SystemExit):
-                raise error.__cause__ from None
+            # A native module that Ctrl-C or SIGTERM comes upon turns it into an error of its own,
+            # and so may whoever imports that.
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, KeyboardInterrupt | SystemExit):
+                cause = cause.__cause__
+            if cause is not None:
+                raise cause from None
             raise
         gc.freeze()
 

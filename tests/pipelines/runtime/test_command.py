@@ -78,6 +78,12 @@ def test_a_flagfile_that_is_no_text_is_refused_in_one_line(tmp_path):
         ("--volume=loud", InputError, "received --volume=loud, expected a number."),
         ("--tone=warm", InputError, "received --tone=warm, expected one of kind, cold."),
         ("--shout=maybe", InputError, "received --shout=maybe, expected true or false."),
+        (
+            '--words="a,b',
+            InputError,
+            'received --words="a,b, expected A,B,... in which every quote',
+        ),
+        ("--flagfile", flags.Error, "--flagfile with no argument"),
         ("--noshout=1", InputError, "received --noshout=1, expected it without a value."),
         ("--volume=-1", InputError, "received --volume=-1.0, expected at least 0"),
         ("loud", InputError, "received the argument 'loud', expected flags only"),

@@ -88,7 +88,8 @@ def test_an_import_that_fails_leaves_the_garbage_collector_as_it_was(tmp_path):
 @pytest.mark.parametrize("stop", ["KeyboardInterrupt", "SystemExit(143)"])
 def test_a_stop_that_a_native_module_turns_into_an_import_error_is_a_stop(tmp_path, stop):
     (tmp_path / "tensorflow.py").write_text(
-        f"raise ImportError('initialization failed') from {stop}"
+        "try: raise ImportError('initialization failed') from " + stop + "\n"
+        "except ImportError as error: raise ImportError('Failed to load') from error"
     )
     program = (
         "from pipelines.runtime.tensorflow_runtime import import_tensorflow\n"
