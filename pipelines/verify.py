@@ -16,7 +16,7 @@ from pipelines.runtime.command import option, run
 from pipelines.runtime.console import counted, printable, readable_size, table
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import check_output_file, write_output_file
-from pipelines.tfrecords.verification import verify
+from pipelines.tfrecords.verification import remedy, verify
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +68,7 @@ def main(config: VerifyConfig) -> None:
         of_the_set = [problem.file in found.manifest.file_names for problem in found.problems]
         advice = [] if all(of_the_set) else ["move what is not of it away"]
         if any(of_the_set):
-            advice.append("copy the set again or make it again with --overwrite")
+            advice.append(remedy(config.data_dir, found.manifest))
         raise InputError(
             f"received {config.data_dir!r} with {counted(len(found.problems), 'problem')}, "
             f"expected a set as it was written; {', then '.join(advice)}."

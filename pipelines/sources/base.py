@@ -178,10 +178,13 @@ def threads(count: int) -> Iterator["Executor"]:
     try:
         yield pool
     finally:
-        pool.shutdown(cancel_futures=True)
-        # Ctrl-C inside `submit` leaves a thread at work that the pool does not know of.
-        for thread in started:
-            thread.join()
+        try:
+            pool.shutdown(cancel_futures=True)
+        finally:
+            # Ctrl-C inside `submit` leaves a thread at work that the pool does not know of, and a
+            # second one ends the pool's own waiting.
+            for thread in started:
+                thread.join()
 
 
 def take_ahead(items: Iterable[Item], count: int) -> Iterator[Item]:

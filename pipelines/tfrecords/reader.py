@@ -76,7 +76,8 @@ def survey(dataset: ShardedDataset, make: Callable[[], AnyCollector]) -> AnyColl
         return collector, task[1].num_bytes
 
     whole = make()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool, contextlib.ExitStack() as ending:
+        ending.callback(pool.shutdown, cancel_futures=True)  # Ctrl-C waits for no further shard
         collected = pool.map(collect, tasks)
         for part, _ in progress(collected, len(tasks), "Reading shards", lambda found: found[1]):
             whole.merge(part)

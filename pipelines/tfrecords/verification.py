@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 from etils import epath
 
+from pipelines.runtime.console import counted
 from pipelines.runtime.console import progress as show_progress
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import size_of
@@ -214,7 +215,8 @@ def verify(data_dir: str | os.PathLike[str], progress: bool = True) -> Verificat
     except InputError as error:
         return Verification(None, 0, 0, 0, (Problem(MANIFEST_NAME, None, str(error)),))
     shards = manifest.shards
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool, contextlib.ExitStack() as ending:
+        ending.callback(pool.shutdown, cancel_futures=True)  # Ctrl-C waits for no further shard
         examined = pool.map(lambda shard: examine_shard(directory, shard, manifest), shards)
         if progress:
             examined = show_progress(
@@ -352,15 +354,18 @@ def damage_named(data_dir: str | os.PathLike[str]) -> Iterator[None]:
 def _damaged(
     data_dir: str | os.PathLike[str], manifest: Manifest | None, problems: Sequence[Problem]
 ) -> InputError:
-    count = len(problems)
     # Rather a record than the file that it is in.
     first = next((p for p in problems if p.record is not None), problems[0])
     where = first.file if first.record is None else f"{first.file}, record {first.record}"
-    again = "copy the set again or make it again"
-    if manifest and DECODED_FROM in manifest.source:
-        again = f"remove {os.fspath(data_dir)}, which the next run with --cache=disk makes again"
     return InputError(
-        f"received {os.fspath(data_dir)!r} with {count} problem{'s' if count > 1 else ''} (the "
+        f"received {os.fspath(data_dir)!r} with {counted(len(problems), 'problem')} (the "
         f"first in {where}: {first.problem}), expected a set as it was written; see `python -m "
-        f"pipelines.verify --data_dir={data_dir}`, and {again}."
+        f"pipelines.verify --data_dir={data_dir}`, and {remedy(data_dir, manifest)}."
     )
+
+
+def remedy(data_dir: str | os.PathLike[str], manifest: Manifest | None) -> str:
+    """What to do about a set in which something is missing or changed."""
+    if manifest and DECODED_FROM in manifest.source:
+        return f"move {os.fspath(data_dir)} away: the next run with --cache=disk makes it again"
+    return "copy the set again or make it again with --overwrite"

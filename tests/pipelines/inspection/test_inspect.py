@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from pipelines.inspection.text import audit_text, describe_text, raw_gain_text
 from pipelines.runtime.console import MAX_LISTED
 from pipelines.runtime.errors import InputError
 from pipelines.sources import open_source
-from pipelines.tfrecords.manifest import Settings, ShardedDataset, load_manifest
+from pipelines.tfrecords.manifest import Settings, ShardedDataset, load_manifest, open_dataset
 from pipelines.tfrecords.reader import read_shard, survey
 
 ROOT = Path(__file__).parents[3]
@@ -395,6 +396,29 @@ def test_the_threads_have_no_say(data_dir: Path, monkeypatch: pytest.MonkeyPatch
     ]
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     assert survey(ShardedDataset(data_dir, manifest), Names).names == one_by_one
+
+
+def test_ctrl_c_waits_for_no_further_shard(data_dir: Path, monkeypatch: pytest.MonkeyPatch):
+    made = []
+    goes_on = threading.Event()
+
+    class Stopped:
+        def __init__(self) -> None:
+            self.number = len(made)
+            made.append(self)
+
+        def add(self, example: Any) -> None:
+            if self.number > 1:  # 0 is the whole, 1 of the first shard
+                goes_on.wait()
+
+        def merge(self, other: "Stopped") -> None:
+            threading.Timer(0.2, goes_on.set).start()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    with pytest.raises(KeyboardInterrupt):
+        survey(open_dataset(data_dir), Stopped)
+    assert len(made) == 3 < 1 + len(load_manifest(data_dir).shards)
 
 
 @pytest.mark.parametrize("grid", ["grid.gif", "grid", "png"])

@@ -521,5 +521,5 @@ def test_damage_that_shows_while_it_is_read_is_named_with_what_to_do(shapes, cac
     with pytest.raises(InputError) as caught, damage_named(cache):
         list(train_batches(decoded.dataset, options, epochs=1, seed=0))
     assert "its data does not agree with its checksum" in str(caught.value)
-    assert f"remove {cache}, which the next run with --cache=disk makes again" in str(caught.value)
+    assert f"move {cache} away: the next run with --cache=disk makes it again" in str(caught.value)
     assert "copy the set" not in str(caught.value)

@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -70,4 +71,25 @@ def test_a_thread_that_ctrl_c_cuts_off_from_its_pool_is_waited_for(monkeypatch):
     with pytest.raises(KeyboardInterrupt), threads(2) as pool:
         monkeypatch.setattr(threading.Thread, "start", interrupted_start)
         pool.submit(work)
+    assert finished == [True]
+
+
+def test_threads_are_waited_for_if_ctrl_c_ends_the_wait_of_their_pool(monkeypatch):
+    begun, finished = threading.Event(), []
+
+    def work():
+        begun.set()
+        time.sleep(0.1)
+        finished.append(True)
+
+    shutdown = ThreadPoolExecutor.shutdown
+
+    def interrupted_shutdown(pool, **how):
+        shutdown(pool, wait=False, **how)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", interrupted_shutdown)
+    with pytest.raises(KeyboardInterrupt), threads(2) as pool:
+        pool.submit(work)
+        begun.wait()
     assert finished == [True]

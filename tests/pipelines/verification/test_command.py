@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from pipelines.runtime.errors import InputError
-from pipelines.tfrecords.manifest import MANIFEST_NAME
+from pipelines.tfrecords.manifest import (
+    DECODED_FROM,
+    MANIFEST_NAME,
+    load_manifest,
+    write_manifest,
+)
 from pipelines.verify import VerifyConfig, main
 from tests.pipelines.verification.pets import TEST, TRAIN_1, make_record, replace_shard, start_of
 
@@ -107,6 +113,15 @@ def test_a_problem_is_one_line(capsys: pytest.CaptureFixture[str], pets: Path):
     nowhere.mkdir()
     status, output, errors = _run(f"--data_dir={nowhere}")
     assert (status, output, len(errors.splitlines())) == (1, "", 1)
+
+
+def test_decoded_images_are_made_again_by_the_next_run(pets: Path):
+    manifest = load_manifest(pets)
+    source = {**manifest.source, DECODED_FROM: {}}
+    write_manifest(pets, dataclasses.replace(manifest, source=source))
+    (pets / TRAIN_1).write_bytes(b"")
+    with pytest.raises(InputError, match="as it was written; move .* away: the next run with --c"):
+        main(VerifyConfig(data_dir=str(pets)))
 
 
 def test_what_is_not_of_the_set_alone_is_to_be_moved(pets: Path):
