@@ -100,9 +100,9 @@ def find_start(
     unreadable = checkpoints_in(run_dir / DIRECTORY) if checkpoint is None else []
     if unreadable:
         raise InputError(
-            f"received --run_dir={run_dir}, whose {len(unreadable)} checkpoints cannot be read, "
-            "expected a whole one to go on from; put one back, remove them to begin anew, or "
-            "choose another --run_dir."
+            f"received --run_dir={run_dir}, whose {console.counted(len(unreadable), 'checkpoint')} "
+            "cannot be read, expected a whole one to go on from; put one back, move them away to "
+            "begin anew, or choose another --run_dir."
         )
     if checkpoint is None:  # it ended before its first one was whole
         return _begun_elsewhere(config, manifest, steps, workers)

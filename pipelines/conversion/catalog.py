@@ -114,7 +114,7 @@ class Catalog:
         more = f"; and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
         raise InputError(
             f"received the same picture under two labels: {shown}{more}, expected one label for "
-            "each picture; remove one of each pair."
+            "each picture; move one of each pair away."
         )
 
     def _identities(self) -> Iterator[tuple[str, str, str, str]]:

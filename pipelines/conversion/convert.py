@@ -132,8 +132,8 @@ def _check_rejected(catalog: Catalog, settings: Settings) -> None:
     if settings.on_bad_image == "fail":
         raise InputError(
             f"received the bad image {last.file_name!r} ({last.reason}), expected images that can "
-            "be decoded; mend or remove it, or pass --on_bad_image=skip to leave such images out "
-            "and have them listed in the manifest."
+            "be decoded; mend it or move it away, or pass --on_bad_image=skip to leave such images "
+            "out and have them listed in the manifest."
         )
     most = settings.max_bad_images
     if most is not None and len(catalog.rejected) > most:

@@ -95,7 +95,7 @@ def _leaders(
                 f"received images that are the same or nearly in two parts of the source's own "
                 f"split: {file_names[leader]!r} in {part_of[leader]} and "
                 f"{file_names[elsewhere[0]]!r} in {part_of[elsewhere[0]]}, expected each picture "
-                "in one part; remove one, or pass --split=stratified to divide all images anew."
+                "in one part; move one away, or pass --split=stratified to divide all images anew."
             )
     return leader_of
 

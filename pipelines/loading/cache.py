@@ -298,7 +298,7 @@ def _check_place(directory: epath.Path, there: ShardedDataset | None, fault: str
     if others:
         problem, advice = f" and also {others[0]!r}", "move that away"
     elif is_remote(directory):
-        problem, advice = " and is not on this machine", "remove it yourself"
+        problem, advice = " and is not on this machine", "move it away yourself"
     elif is_locked(directory):
         problem, advice = ", which another run reads", "wait until that has ended"
     else:

@@ -147,7 +147,7 @@ def _split_folders(source: str, root: str, folders: Iterable[str]) -> dict[str, 
             other = next(other for other, of_other in splits.items() if of_other == split)
             raise InputError(
                 f"received {source!r} with the folders {other!r} and {folder!r}, expected one for "
-                f"the split {split!r}; put them together, or remove one."
+                f"the split {split!r}; put them together, or move one away."
             )
         splits.update({folder: split} if split else {})
     return splits
@@ -203,7 +203,7 @@ def _check_chosen(chosen: list[str], available: dict[str, int], source: str) -> 
     if empty:
         raise InputError(
             f"received {source!r} with no image of the class {empty[0]!r}, expected images in "
-            "every class; add some, remove the class, or choose with --classes."
+            "every class; add some, or leave the class out with --classes."
         )
     if len(chosen) < 2:
         raise InputError(

@@ -125,8 +125,8 @@ def _left_out(image: SourceImage, problem: str, data: SourceData) -> Rejected:
         return Rejected(image.file_name, problem)
     raise InputError(
         f"received the image {image.file_name!r} of {data.place} ({problem}), expected one that "
-        "can be decoded; mend or remove it, or use --on_bad_image=skip to leave such images out "
-        "and have them listed in the report."
+        "can be decoded; mend it or move it away, or use --on_bad_image=skip to leave such images "
+        "out and have them listed in the report."
     )
 
 
