@@ -47,6 +47,7 @@ install() {
 # conversion.
 check_flags() {
   "$python" - "$@" <<'EOF'
+import shlex
 import sys
 
 from absl import flags
@@ -56,14 +57,20 @@ from pipelines.runtime.command import define_flags, parse_config
 from pipelines.runtime.errors import InputError
 from trainer.main import MainConfig
 
+given = define_flags(MainConfig)
 try:
-    parse_config(MainConfig, define_flags(MainConfig), ["trainer.main", *sys.argv[1:]])
+    parse_config(MainConfig, given, ["trainer.main", *sys.argv[1:]])
+    if given["data_dir"].present:
+        raise InputError("received --data_dir, expected a source as the first argument instead.")
 except (flags.Error, InputError) as error:
     name = getattr(error, "flagname", "")
+    if name == "source":
+        sys.exit("run_local.sh: received --source, expected it as the first argument, by itself.")
     if {name, name.removeprefix("no")} & set(define_flags(ConvertConfig)):
         print(f"run_local.sh: --{name} is a flag of the conversion.", file=sys.stderr)
         sys.exit(3)
-    print(f"run_local.sh: {error} (`python -m trainer.main --help` lists the flags.)", file=sys.stderr)
+    hint = f"`{shlex.quote(sys.executable)} -m trainer.main --help` lists the flags."
+    print(f"run_local.sh: {error} ({hint})", file=sys.stderr)
     sys.exit(2)
 EOF
 }
@@ -98,16 +105,10 @@ convert_and_train() {
     fi
     exit "$status"
   }
-  say "training StridedNet"
-  "$python" -m trainer.main --strategy=mirrored --data_dir="$data" --run_dir="$run" "$@" || {
-    status=$?
-    if ((status == 130 || status == 143)); then
-      say "to go on:$(printf ' %q' "$python" -m trainer.main --strategy=mirrored \
-        --data_dir="$data" --run_dir="$run" "$@")"
-    fi
-    exit "$status"
-  }
+  set -- "$python" -m trainer.main --strategy=mirrored --data_dir="$data" --run_dir="$run" "$@"
+  say "training StridedNet; if it is stopped, it goes on with:$(printf ' %q' "$@")"
   say "watch the curves with:$(printf ' %q' "$venv/bin/tensorboard" --logdir "$here/runs")"
+  exec "$@"  # so that signals reach the training itself, and its status is this script's
 }
 
 say_how_to_convert() {

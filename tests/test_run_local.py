@@ -95,14 +95,27 @@ def test_how_to_convert_is_told_where_there_is_something_to_convert(tmp_path, so
     assert (HOW_TO_CONVERT in result.stdout) == is_told
 
 
-def test_a_stopped_training_is_followed_by_the_command_that_goes_on(tmp_path):
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--data_dir=x", "received --data_dir, expected a source as the first argument"),
+        ("--source=x", "received --source, expected it as the first argument"),
+    ],
+)
+def test_what_is_trained_on_is_the_first_argument(flag, message, tmp_path):
+    result = run_installed(tmp_path, "sample", flag)
+    assert result.returncode == 2 and result.stdout == ""
+    assert message in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+def test_before_the_training_stands_the_command_that_goes_on_with_it(tmp_path):
     root = tmp_path / "o'b dir"
     root.mkdir()
     flags = ["--epochs=9", "--cache=disk", "--cache_dir=/tmp/my pictures;d"]
     result = run_installed(root, "sample", *flags, train=130)
-    assert result.returncode == 130 and "tensorboard" not in result.stdout
-    (line,) = [line for line in result.stdout.splitlines() if line.startswith("==> to go on:")]
-    python, *arguments = shlex.split(line.partition(":")[2])
+    assert result.returncode == 130
+    (line,) = [line for line in result.stdout.splitlines() if "it goes on with:" in line]
+    python, *arguments = shlex.split(line.partition("goes on with:")[2])
     assert python == f"{root}/.venv/bin/python"
     assert arguments[:2] == ["-m", "trainer.main"] and arguments[-3:] == flags
     assert f"--data_dir={root}/data/sample" in arguments

@@ -165,6 +165,6 @@ def _text_lines(listed: ListFile) -> Iterator[str]:
 
 def _fail(listed: ListFile, number: int, received: str, expected: str) -> NoReturn:
     raise InputError(
-        f"received the list {listed.name!r} with {received} on line {number}, expected {expected}; "
+        f"received line {number} of the list {listed.name!r} with {received}, expected {expected}; "
         "mend that line."
     )

@@ -147,7 +147,7 @@ def test_a_csv_that_cannot_be_used(
     (tmp_path / "list.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
     error = refusal(tmp_path / "list.csv", fault=f"list: {message}")
     assert message in error
-    assert re.search(rf"on line {line}, expected", error)
+    assert re.search(rf"received line {line} of .*, expected", error)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_json_lines_that_cannot_be_used(
     good = '{"path": "shapes/lines/image_0001.jpg", "label": "a"}\n\n'
     (tmp_path / "list.jsonl").write_text(good + text)
     error = refusal(tmp_path / "list.jsonl", fault=f"list: {message}")
-    assert message in error and "on line 3, expected" in error
+    assert message in error and "received line 3 of" in error
 
 
 @pytest.mark.parametrize(("name", "text"), [("list.csv", HEADER), ("list.jsonl", "\n")])
