@@ -101,7 +101,7 @@ def test_a_damaged_newest_checkpoint_is_told_and_skipped(find, held, capsys, not
 def test_a_run_does_not_begin_again_over_checkpoints_that_cannot_be_read(held, refused, capsys):
     run_dir = held(4)
     os.truncate(run_dir / DIRECTORY / checkpoint_name(4), 0)
-    assert "whose 1 checkpoints cannot be read, expected a whole one" in refused(run_dir)
+    assert "whose 1 checkpoint cannot be read, expected a whole one" in refused(run_dir)
     assert "which cannot be read" in capsys.readouterr().err
 
 
