@@ -82,10 +82,6 @@ class Catalog:
         spans = zip(starts[:-1], starts[1:], strict=True)
         return sorted(tuple(order[i:j].tolist()) for i, j in spans if j - i > 1)
 
-    def num_copies(self) -> int:
-        """How many accepted images have the bytes of one before them."""
-        return sum(len(group) - 1 for group in self.copies())
-
     def near_copies(self) -> list[tuple[int, ...]]:
         """Groups of two or more accepted images that look the same, or have the same bytes."""
         # Here, because most sets are made without.

@@ -78,7 +78,8 @@ def convert(
     engine = engine or LocalEngine()
     with atomic_directory(output_dir, replace=overwrite) as stage:
         catalog = _catalog_images(engine, source, settings, stage)
-        catalog.check_labels(catalog.copies())
+        copies = catalog.copies()
+        catalog.check_labels(copies)
         groups = catalog.near_copies() if settings.group_duplicates else []
         catalog.check_labels(groups)
         parts = split_images(
@@ -99,7 +100,7 @@ def convert(
             )
             for split, indices in parts.items()
         }
-        manifest = _describe(source, settings, catalog, splits, groups)
+        manifest = _describe(source, settings, catalog, splits, copies, groups)
         indices = make_indices(plan, catalog.record_bytes, catalog.labels)
         return write_beside_shards(stage, manifest, indices)
 
@@ -149,6 +150,7 @@ def _describe(
     settings: Settings,
     catalog: Catalog,
     splits: dict[str, Split],
+    copies: list[tuple[int, ...]],
     groups: list[tuple[int, ...]],
 ) -> Manifest:
     size = settings.image_size if settings.encoding == "raw" else None
@@ -166,7 +168,7 @@ def _describe(
             "num_images": source.num_images,
             "fingerprint": catalog.fingerprint(),
             "ignored_files": source.ignored_files,
-            "byte_identical_images": catalog.num_copies(),
+            "byte_identical_images": sum(len(group) - 1 for group in copies),
         },
         settings=dataclasses.asdict(settings),
         rejected=tuple(sorted(catalog.rejected, key=lambda rejected: rejected.file_name)),

@@ -113,8 +113,7 @@ def read_headers(files: Sequence[bytes]) -> list[Header | UnusableImage]:
 def validate(
     files: Sequence[bytes], headers: Sequence[Header | UnusableImage] | None = None
 ) -> list[Verdict]:
-    """Decides on at most `BATCH` files, each decoded to its last byte; whatever they hold, it never
-    raises.
+    """Decides on at most `BATCH` files, each decoded to its last byte; what they hold never raises.
 
     `headers` are what `read_headers` gives for them; None to have it called.
     """

@@ -37,7 +37,6 @@ def test_copies_are_found_by_their_bytes():
     assert _inventory(ONE, TWO).copies() == [] == _inventory().copies()
     twice = _prepared("dogs/9.jpg", "b")
     assert _inventory(TWO, ONE, COPY, twice).copies() == [(0, 2, 3)]
-    assert _inventory(TWO, ONE, COPY, twice).num_copies() == 2
 
 
 def test_the_fingerprint_is_of_everything_in_any_order():
