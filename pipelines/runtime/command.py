@@ -44,13 +44,14 @@ _DEFINE_BY_TYPE: dict[Any, Callable[..., Any]] = {
 }
 _MOST_OF_WORDS = 50
 _KEPT = "\u00a0"  # a space at which no line ends
-_ARGUMENT_KINDS = {"int": "N", "float": "X", "comma separated list of strings": "A,B,..."}
-_VALUES_OF_KIND = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "comma separated list of strings": "A,B,... in which every quote is closed",
+# What absl calls a flag's type -> what stands for a value in `--help`, and what a value is.
+_KINDS = {
+    "int": ("N", "a whole number"),
+    "float": ("X", "a number"),
+    "bool": ("VALUE", "true or false"),
+    "comma separated list of strings": ("A,B,...", "A,B,... in which every quote is closed"),
 }
+_ANY_TEXT = "VALUE", "text"
 
 Config = TypeVar("Config")
 
@@ -333,7 +334,7 @@ def values_of(flag: flags.Flag) -> str:
     """What a flag takes, in words: 'a whole number', 'one of fail, skip'."""
     if isinstance(flag, flags.EnumFlag):
         return f"one of {', '.join(flag.parser.enum_values)}"
-    return _VALUES_OF_KIND.get(flag.flag_type(), "text")
+    return _KINDS.get(flag.flag_type(), _ANY_TEXT)[1]
 
 
 def as_flag(name: str, value: Any) -> str:
@@ -399,7 +400,7 @@ def _head(flag: flags.Flag) -> str:
     if isinstance(flag, flags.EnumFlag) and _are_few(flag):
         return f"--{flag.name}={'|'.join(flag.parser.enum_values)}"
     again = " (may be repeated)" if isinstance(flag, flags.MultiFlag) else ""
-    return f"--{flag.name}={_ARGUMENT_KINDS.get(flag.flag_type(), 'VALUE')}{again}"
+    return f"--{flag.name}={_KINDS.get(flag.flag_type(), _ANY_TEXT)[0]}{again}"
 
 
 def _are_few(flag: flags.EnumFlag) -> bool:
