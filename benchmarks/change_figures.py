@@ -14,7 +14,7 @@ BATCH_SIZE = 32  # as of trainer.evaluate
 
 
 def change_figures(run_dir: Path, split: ChangedSplit) -> tuple[dict[str, dict[str, Any]], str]:
-    """Asks the published model, in the precision in which `trainer.evaluate` does.
+    """Evaluates the published model, in the precision in which `trainer.evaluate` does.
 
     Args:
         run_dir: A finished run directory.

@@ -86,7 +86,7 @@ def _epoch_lines(measured: Measured) -> list[tuple[str, float]]:
 
 
 def _our_training(run: Run, place: Place, number: int) -> tuple[Measured, list[tuple]]:
-    """The command as a user gives it, and what it tells of each epoch."""
+    """Runs the command as a user does; returns what it measured and a row for each epoch."""
     run_dir = place.work / f"{run.precision}-{number}"
     choices = {
         "data_dir": place.data_dir,

@@ -1,4 +1,4 @@
-"""The training that ours and its peers are given, and how a peer tells of it."""
+"""The recipe that our trainer and its peers train with, and the lines that a peer prints."""
 
 import math
 

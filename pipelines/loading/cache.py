@@ -128,7 +128,7 @@ class MemoryCache:
         """Keeps `images`, uint8 (batch, size, size, 3), as those of `records`, int64 (batch,).
 
         Returns:
-            The records; whoever uses these knows that their images are kept.
+            The records; what depends on these runs after their images are kept.
         """
         kept = self._images.scatter_update(tf.IndexedSlices(images, records))
         with tf.control_dependencies([kept]):

@@ -4,7 +4,7 @@ A shard is read in blocks, runs of records that lie together. An epoch takes the
 of its own, cuts their sequence into windows of about `shuffle_buffer` records, and visits the
 records of a window in an order drawn among all of them. So one window at a time is read and held,
 whatever the size of the set; a record may come anywhere in the epoch, since its block may; and
-whoever wants the examples from the k-th on need not read the windows before it.
+reading can begin at the k-th example without the windows before it.
 
 All of it follows from (blocks, shuffle buffer, seed, epoch): no thread, file or clock has a say.
 

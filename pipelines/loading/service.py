@@ -82,7 +82,7 @@ def _sent_to(service: str, batches: tf.data.Dataset, replicas: int) -> tf.data.D
         .map(lambda number, batch: (tf.stack([mark, number]), batch))
         .apply(
             tf.data.experimental.service.distribute(
-                # The one worker makes all of it. Without a job's name nobody else takes from it.
+                # The one worker makes all of it. Without a job's name no other trainer shares it.
                 tf.data.experimental.service.ShardingPolicy.OFF,
                 service,
                 max_outstanding_requests=_PREFETCHED_STEPS * replicas,

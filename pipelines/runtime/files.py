@@ -1,8 +1,8 @@
 """Files and directories that are whole or not there; locks; and the files that a flag names.
 
 A directory is filled beside its destination, in `.NAME.tmp-RANDOM`, which is renamed at the end.
-Whoever fills it holds a lock on it, and a lock dies with its process: a directory of such a name
-that nobody has locked is what a killed run has left, and the next run removes it.
+The process that fills it holds a lock on it, which ends with the process: a directory of such a
+name without a lock was left by a killed run, and the next run removes it.
 
 A directory that is replaced first moves to `.NAME.old-RANDOM`. Under that name it is always whole,
 and the next run puts it back if nothing has taken its place.
@@ -131,7 +131,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 def remove_unfinished(directory: Path) -> None:
-    """Removes what killed processes left of `atomic_file`; nobody else may be writing there."""
+    """Removes what killed processes left of `atomic_file`; no other may be writing there."""
     for leftover in directory.glob(f"{_UNFINISHED_FILE}*"):
         leftover.unlink()
 
@@ -323,7 +323,7 @@ def _put_in_place(stage: Path, destination: Path) -> None:
 
 
 def _remove_leftovers(destination: Path) -> None:
-    """Needs the lock on the parent of `destination`, which whoever moves a set aside holds."""
+    """Needs the lock on the parent of `destination`, under which sets are moved aside."""
     for aside in _siblings(destination, _ASIDE):
         if is_free(destination):
             os.rename(aside, destination)

@@ -76,7 +76,7 @@ def import_tensorflow() -> None:
             import tensorflow  # noqa: F401
         except ImportError as error:
             # A native module that Ctrl-C or SIGTERM comes upon turns it into an error of its own,
-            # and so may whoever imports that.
+            # and the module that imports it may do so again.
             cause: BaseException | None = error
             while cause is not None and not isinstance(cause, KeyboardInterrupt | SystemExit):
                 cause = cause.__cause__

@@ -32,7 +32,7 @@ from pipelines.sources.folders_and_archives import read_file
 
 _REACH_SECONDS = 20
 _STALL_SECONDS = 60
-# What file systems tell of a file's version, each in its own words.
+# The fields by which file systems tell versions of a file apart.
 _VERSION_KEYS = (
     "ETag", "etag", "generation", "md5Hash", "Content-MD5", "Digest", "Last-Modified",
     "LastModified", "last_modified", "mtime", "modified", "created", "size",
@@ -55,7 +55,7 @@ def is_remote_folder(url: str) -> bool:
     with _as_input_errors(url):
         file_system, path = _connect(url)
         info = file_system.info(path)
-        # A web server sends whoever asks for a folder to the address with the slash.
+        # A web server redirects requests for a folder to the address with the slash.
         return info["type"] == "directory" or str(info.get("url", url)).endswith("/")
 
 

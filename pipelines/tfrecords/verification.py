@@ -344,7 +344,7 @@ def damage_named(data_dir: str | os.PathLike[str]) -> Iterator[None]:
     except (errors.DataLossError, errors.InvalidArgumentError, errors.NotFoundError) as error:
         verification = verify(data_dir)
         known = verification.manifest.file_names if verification.manifest else frozenset()
-        # A file too many lies in nobody's way.
+        # An extra file does no harm.
         problems = [p for p in verification.problems if p.file in known or not known]
         if not problems:
             raise
