@@ -22,7 +22,7 @@ from typing import IO, Any, cast
 from pipelines.loading.service_check import why_unreachable
 from pipelines.runtime.command import EXIT_DONE, EXIT_FAILED, option, run
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.network_ports import check_ports
+from pipelines.runtime.machine import check_ports
 from pipelines.runtime.tensorflow_runtime import import_tensorflow
 
 _LAST_PORT = 65535

@@ -13,7 +13,7 @@ from pipelines.loading.plan import ALONE, Worker, check_image_size, steps_per_ep
 from pipelines.loading.service_check import check_services
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import is_remote
-from pipelines.runtime.tensorflow_runtime import free_memory
+from pipelines.runtime.machine import free_memory
 from pipelines.tfrecords.manifest import Manifest, ShardedDataset, check_shards, open_dataset
 from trainer.input_config import InputConfig
 

@@ -31,7 +31,7 @@ from pipelines.runtime.command import (
     run,
 )
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.network_ports import check_ports, free_ports
+from pipelines.runtime.machine import check_ports, free_ports
 from trainer.input_config import check_at_least
 from trainer.main import MainConfig
 from trainer.worker_environment import worker_environments

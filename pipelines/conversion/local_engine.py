@@ -18,8 +18,9 @@ from pipelines.conversion.validation import (
 )
 from pipelines.runtime.console import progress
 from pipelines.runtime.files import is_remote
+from pipelines.runtime.machine import threads
 from pipelines.sources import Source
-from pipelines.sources.base import in_groups, read_ahead, take_ahead, threads
+from pipelines.sources.base import in_groups, read_ahead, take_ahead
 from pipelines.tfrecords.manifest import Shard
 from pipelines.tfrecords.writer import PlannedShard, write_shard
 

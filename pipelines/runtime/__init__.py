@@ -1,1 +1,1 @@
-"""What every command runs on: errors, flags, console, files, TensorFlow's start and end."""
+"""What every command runs on: errors, flags, console, files, the machine, TensorFlow."""

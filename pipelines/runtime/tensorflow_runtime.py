@@ -13,15 +13,9 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 from pipelines.runtime.errors import InputError
 
-# Limit and use of the group of processes that we are in, under Linux's cgroups 2 and 1.
-_CGROUP_FILES = (
-    ("memory.max", "memory.current", "memory.stat"),
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
-)
 # Parameters of glibc's mallopt(3).
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
 _LARGEST_MMAP_THRESHOLD = 32 << 20  # as much as glibc accepts on 64 bits
@@ -121,24 +115,6 @@ def _flush() -> None:
 
 
 # Memory.
-
-
-def free_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Bytes that are free on this machine, or in this container where it has less."""
-    import psutil
-
-    free = psutil.virtual_memory().available
-    for names in _CGROUP_FILES:
-        try:
-            limit, used, statistics = ((cgroup / name).read_text() for name in names)
-        except OSError:
-            continue
-        if limit.strip() != "max":
-            # Cached files count as used there, and give way.
-            fields = dict(line.split() for line in statistics.splitlines())
-            held = int(used) - int(fields.get("inactive_file", 0))
-            free = min(free, max(0, int(limit) - held))
-    return free
 
 
 def keep_freed_memory() -> None:

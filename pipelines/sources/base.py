@@ -5,15 +5,12 @@ import contextlib
 import dataclasses
 import hashlib
 import re
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
+from pipelines.runtime.machine import threads
 from pipelines.tfrecords.manifest import SPLITS
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
 
 DEFAULT_DOWNLOAD_DIR = "~/tensorflow_datasets/downloads"  # where TFDS keeps its own
 STUDY_CLASSES = ("Faces", "Leopards", "Motorbikes", "airplanes")
@@ -166,25 +163,6 @@ def clutter(name: str) -> str:
 def is_image(name: str) -> bool:
     """Whether a path is named as images are; the validation tells whether it is one."""
     return name.lower().endswith(IMAGE_SUFFIXES) and not clutter(name)
-
-
-@contextlib.contextmanager
-def threads(count: int) -> Iterator["Executor"]:
-    """Threads that, when the block ends, finish what they are at and begin nothing more."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    started: list[threading.Thread] = []
-    pool = ThreadPoolExecutor(count, initializer=lambda: started.append(threading.current_thread()))
-    try:
-        yield pool
-    finally:
-        try:
-            pool.shutdown(cancel_futures=True)
-        finally:
-            # Ctrl-C inside `submit` leaves a thread at work that the pool does not know of, and a
-            # second one ends the pool's own waiting.
-            for thread in started:
-                thread.join()
 
 
 def take_ahead(items: Iterable[Item], count: int) -> Iterator[Item]:

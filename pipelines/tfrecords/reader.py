@@ -8,7 +8,6 @@ import dataclasses
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -18,6 +17,7 @@ from PIL import Image
 from pipelines.runtime.console import progress
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import size_of
+from pipelines.runtime.machine import threads
 from pipelines.tfrecords.index import RecordIndex, load_index
 from pipelines.tfrecords.manifest import Manifest, Shard, ShardedDataset
 from pipelines.tfrecords.record import DamagedRecordError, parse_features, scan_records
@@ -76,8 +76,7 @@ def survey(dataset: ShardedDataset, make: Callable[[], AnyCollector]) -> AnyColl
         return collector, task[1].num_bytes
 
     whole = make()
-    with ThreadPoolExecutor(os.cpu_count()) as pool, contextlib.ExitStack() as ending:
-        ending.callback(pool.shutdown, cancel_futures=True)  # Ctrl-C waits for no further shard
+    with threads() as pool:
         collected = pool.map(collect, tasks)
         for part, _ in progress(collected, len(tasks), "Reading shards", lambda found: found[1]):
             whole.merge(part)

@@ -11,7 +11,6 @@ import zlib
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from pipelines.runtime.console import counted
 from pipelines.runtime.console import progress as show_progress
 from pipelines.runtime.errors import InputError
 from pipelines.runtime.files import size_of
+from pipelines.runtime.machine import threads
 from pipelines.tfrecords.manifest import (
     DECODED_FROM,
     ENCODINGS,
@@ -215,8 +215,7 @@ def verify(data_dir: str | os.PathLike[str], progress: bool = True) -> Verificat
     except InputError as error:
         return Verification(None, 0, 0, 0, (Problem(MANIFEST_NAME, None, str(error)),))
     shards = manifest.shards
-    with ThreadPoolExecutor(os.cpu_count()) as pool, contextlib.ExitStack() as ending:
-        ending.callback(pool.shutdown, cancel_futures=True)  # Ctrl-C waits for no further shard
+    with threads() as pool:
         examined = pool.map(lambda shard: examine_shard(directory, shard, manifest), shards)
         if progress:
             examined = show_progress(

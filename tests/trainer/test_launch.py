@@ -17,7 +17,7 @@ import pytest
 from pipelines.runtime import console
 from pipelines.runtime.command import define_flags
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.network_ports import check_ports, free_ports
+from pipelines.runtime.machine import check_ports, free_ports
 from trainer.launch import LaunchConfig, main
 from trainer.main import MainConfig
 from trainer.prefixed_output import PrefixedOutput

@@ -11,8 +11,9 @@ import numpy as np
 from pipelines.conversion.validation import BATCH
 from pipelines.runtime.console import progress
 from pipelines.runtime.errors import InputError
+from pipelines.runtime.machine import threads
 from pipelines.sources import Source, SourceImage
-from pipelines.sources.base import in_groups, read_ahead, take_ahead, threads
+from pipelines.sources.base import in_groups, read_ahead, take_ahead
 from pipelines.tfrecords.manifest import Rejected
 from trainer.asking.asked_data import SourceData
 from trainer.asking.asked_model import AskedModel

@@ -1,11 +1,10 @@
 """The shortcut audit of a run's data, at a cost that does not grow with them."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from pipelines.runtime.machine import threads
 from pipelines.tfrecords.index import load_index
 from pipelines.tfrecords.manifest import ShardedDataset
 from pipelines.tfrecords.reader import picked_examples
@@ -29,7 +28,7 @@ def audit_sample(dataset: ShardedDataset, most: int = MOST_IMAGES) -> dict[str, 
     from pipelines.inspection.audit import TraitCollector, audit_shortcuts, traits_of
 
     collected = TraitCollector(dataset.manifest)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with threads() as pool:
         for split, traits in collected.traits.items():
             index = load_index(dataset, split)
             numbers = _drawn(index.labels, most)

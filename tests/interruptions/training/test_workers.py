@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from pipelines.runtime.network_ports import free_ports
+from pipelines.runtime.machine import free_ports
 from tests.interruptions.fork_server import ROOT, environment
 from tests.interruptions.training.conftest import FLAGS, REPLICAS
 

@@ -4,7 +4,7 @@ import pytest
 
 from pipelines.loading.cache import choose_cache
 from pipelines.runtime.errors import InputError
-from pipelines.runtime.tensorflow_runtime import free_memory
+from pipelines.runtime.machine import free_memory
 
 IMAGES, SIZE = 1000, 96
 NEEDED = 1000 * 96 * 96 * 3  # 27.6 MB

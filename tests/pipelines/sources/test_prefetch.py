@@ -1,13 +1,11 @@
 import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from pipelines.runtime.errors import InputError
 from pipelines.sources import SourceImage
-from pipelines.sources.base import read_ahead, take_ahead, threads
+from pipelines.sources.base import read_ahead, take_ahead
 
 
 def test_items_are_taken_before_they_are_asked_for_and_keep_their_order():
@@ -52,44 +50,3 @@ def test_an_image_that_cannot_be_fetched_is_an_error_in_its_place():
         with read_ahead(images) as files:
             assert next(files)[1] == b"0"
             next(files)
-
-
-def test_a_thread_that_ctrl_c_cuts_off_from_its_pool_is_waited_for(monkeypatch):
-    begun, finished = threading.Event(), []
-    start = threading.Thread.start
-
-    def interrupted_start(thread):
-        start(thread)
-        begun.wait()
-        raise KeyboardInterrupt  # as when the signal comes while the pool waits for the thread
-
-    def work():
-        begun.set()
-        time.sleep(0.1)
-        finished.append(True)
-
-    with pytest.raises(KeyboardInterrupt), threads(2) as pool:
-        monkeypatch.setattr(threading.Thread, "start", interrupted_start)
-        pool.submit(work)
-    assert finished == [True]
-
-
-def test_threads_are_waited_for_if_ctrl_c_ends_the_wait_of_their_pool(monkeypatch):
-    begun, finished = threading.Event(), []
-
-    def work():
-        begun.set()
-        time.sleep(0.1)
-        finished.append(True)
-
-    shutdown = ThreadPoolExecutor.shutdown
-
-    def interrupted_shutdown(pool, **how):
-        shutdown(pool, wait=False, **how)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", interrupted_shutdown)
-    with pytest.raises(KeyboardInterrupt), threads(2) as pool:
-        pool.submit(work)
-        begun.wait()
-    assert finished == [True]
